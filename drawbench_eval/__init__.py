@@ -1,0 +1,1 @@
+"""Measures text-to-image models the way the Imagen paper did, protocol and uncertainty beside numbers."""

@@ -1,0 +1,93 @@
+"""A finding: a claim of the paper, the number these runs give for it, and the verdict by its interval."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from drawbench_eval.analysis.paired import Effect
+
+Verdict = Literal["seen", "opposite", "not resolved", "not testable with these runs"]
+Selection = Literal["fixed", "split", "same_samples"]
+
+FEW_PROMPTS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One claim held against the runs.
+
+    key: which claim (several findings share it, one per measure); claim, source: the paper's, with its
+    figure. metric: the measure in which it was tested; quantity: what `estimate` is, in words; ci95: None
+    when undefined. selection: how a setting was chosen where one was: "fixed" (not by looking), "split"
+    (chosen on one half of the prompts, measured on the other), "same_samples" (chosen and measured on the
+    same samples: flattering).
+    The interval carries the sampling of prompts and seeds only: it is about these checkpoints.
+    """
+
+    key: str
+    claim: str
+    source: str
+    metric: str
+    context: str
+    quantity: str
+    estimate: float | None
+    ci95: tuple[float, float] | None
+    unit: str
+    n: int
+    num_prompts: int
+    verdict: Verdict
+    sentence: str
+    method: str
+    selection: Selection
+
+    @property
+    def same_samples(self) -> bool:
+        """Whether a setting was chosen on the samples on which it is reported."""
+        return self.selection == "same_samples"
+
+
+def verdict_by_sign(estimate: Effect, *, expected: int) -> Verdict:
+    """Seen when the interval lies on the expected side (+1 or -1) of zero, opposite on the other side."""
+    if estimate.ci95 is None:
+        return "not resolved"
+    low, high = sorted(expected * bound for bound in estimate.ci95)
+    return "seen" if low > 0 else "opposite" if high < 0 else "not resolved"
+
+
+def verdict_within(estimate: Effect, margin: float) -> Verdict:
+    """Seen when the interval lies within +-`margin` (two one-sided tests), opposite when wholly outside."""
+    if estimate.ci95 is None or not margin > 0:
+        return "not resolved"
+    low, high = estimate.ci95
+    if -margin < low and high < margin:
+        return "seen"
+    return "opposite" if low > margin or high < -margin else "not resolved"
+
+
+def in_words(estimate: Effect, unit: str = "", *, signed: bool = True) -> str:
+    """'+0.031 (95 % interval +0.025 to +0.037)', with as many decimals as the interval supports."""
+    digits = decimals(estimate.value, estimate.ci95)
+    sign = "+" if signed else ""
+    value = minus(f"{estimate.value:{sign}.{digits}f}") + (f" {unit}" if unit else "")
+    if estimate.ci95 is None:
+        return f"{value} (interval undefined)"
+    low, high = (minus(f"{bound:{sign}.{digits}f}") for bound in estimate.ci95)
+    rough = f", rough: only {estimate.num_prompts} prompts" if estimate.num_prompts < FEW_PROMPTS else ""
+    return f"{value} (95 % interval {low} to {high}{rough})"
+
+
+def decimals(value: float, ci95: tuple[float, float] | None) -> int:
+    """Decimals that give the interval's half-width (or the value, without one) one digit, two if it opens
+    with 1 or 2.
+    """
+    size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 100
+    if not math.isfinite(size) or size == 0:
+        return len(f"{value:g}".partition(".")[2])
+    exponent = math.floor(math.log10(size))
+    digits = 1 if size / 10**exponent >= 3 else 2
+    return min(6, max(0, digits - 1 - exponent))
+
+
+def minus(text: str) -> str:
+    """The text with typographic minus signs."""
+    return text.replace("-", "\u2212")

@@ -1,0 +1,67 @@
+"""What Hydra and OmegaConf mean, in one line that names the key, the value and what would be right."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from drawbench_eval.commands.settings import suggestion
+
+
+def one_line(
+    error: Exception,
+    known_keys: Callable[[], Sequence[str]],
+    known_options: Callable[[str], Sequence[str]],
+) -> str:
+    """One line for `error`; settings and a group's options are asked for only when one was not found."""
+    cause = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing_option(str(error.missing_cfg_file), known_options)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not an override; write KEY=VALUE, quote spaces, commas and braces"
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", str(error))
+    if unknown and isinstance(error, HydraException | ConfigKeyError | ConfigAttributeError):
+        return _unknown_key(error, unknown, known_keys())
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error.full_key)
+        return f"{key}: a value is needed; write {key}=..."
+    if isinstance(error, InterpolationKeyError):
+        return f"{error.full_key}: {_first_line(error)}"
+    if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
+        return f"{_first_line(error)}: {_first_line(cause)}"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _first_line(error)
+    return " ".join(str(error).split())
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _missing_option(missing: str, known_options: Callable[[str], Sequence[str]]) -> str:
+    group, _, option = missing.rpartition("/")
+    if not group:
+        return f"{option}: no such configuration"
+    return f"{group}: {option} is not one of {', '.join(known_options(group))}"
+
+
+def _unknown_key(error: Exception, match: re.Match[str], known: Sequence[str]) -> str:
+    cause = error.__cause__
+    full_key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
+    key = str(full_key or match.group(1) or match.group(2))
+    return f"{key}: no such setting{suggestion(key, _neighbours(key, known))}"
+
+
+def _neighbours(key: str, known: Sequence[str]) -> list[str]:
+    """All keys when the list of its own group's keys is of no help."""
+    group = key.rpartition(".")[0]
+    siblings = [name for name in known if name.rpartition(".")[0] == group]
+    return siblings if group and siblings else list(known)

@@ -1,0 +1,129 @@
+"""The Hydra callback around a sweep of `evaluate`: plans and records it first, counts what came out last."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from drawbench_eval.commands.door import plain, report_mistake
+
+if TYPE_CHECKING:
+    from drawbench_eval.runs.runner import RunPlan
+    from drawbench_eval.runs.sweep import SweepRecord
+
+
+class SweepRecorder(Callback):
+    """Writes sweeps/<name>.json before the first point and says how many points are complete after the last.
+
+    Hydra turns what a callback raises into a warning, except SystemExit: a user's mistake leaves through it,
+    before any point has started.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Compose and check every point, record the sweep, and say what it costs."""
+        try:
+            plans, overrides = _plan(config, str(kwargs["config_name"]))
+            _start(config, plans, overrides)
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            sys.exit(report_mistake(error))
+
+    def on_multirun_end(self, config: DictConfig, **_kwargs: Any) -> None:
+        """Say how many of how many points are complete; the exit code is 1 unless all are."""
+        from drawbench_eval.runs import sweep
+
+        results = Path(str(config.results))
+        record = sweep.read_sweep(results, _name(config))
+        counts = sweep.progress(results, record.run_ids)
+        total, complete = sum(counts.values()), counts["complete"]
+        _say(
+            f"{complete} of {total} points complete"
+            + (f", {counts['failed']} failed" if counts["failed"] else "")
+        )
+        if complete < total:
+            sys.exit(1)
+
+
+def _plan(config: DictConfig, config_name: str) -> tuple[list["RunPlan"], list[list[str]]]:
+    from drawbench_eval.commands import planning
+
+    points = _points(config)
+    plans = []
+    for overrides in points:
+        values = plain(compose(config_name, overrides=overrides))
+        plans.append(planning.plan_run(planning.evaluate_settings(values), values))
+    return plans, points
+
+
+def _points(config: DictConfig) -> list[list[str]]:
+    """The overrides of every point, by the parser and the product that Hydra's own sweeper uses."""
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    loader = GlobalHydra.instance().config_loader()
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(texts)
+    (points,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return points
+
+
+def _start(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]) -> None:
+    from drawbench_eval.runs import forecast, sweep
+
+    results = Path(str(config.results))
+    record = _record(config, plans, points)
+    print_only = bool(config.forecast)
+    if not print_only:
+        path = sweep.write_sweep(results, record)
+        _say(f"{path}: {len(plans)} points over {_said(record)}")
+    expected = forecast.forecast(plans)
+    if print_only:
+        print(expected.said())
+        sys.exit(0)
+    generator = plans[0].samples.generator
+    _say(f"{expected.said()} on {generator.device} in {generator.precision}")
+
+
+def _record(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]) -> "SweepRecord":
+    from drawbench_eval.runs.sweep import SweepRecord
+
+    return SweepRecord(
+        name=_name(config),
+        created_from=[str(override) for override in config.hydra.overrides.task],
+        swept=_swept(points),
+        run_ids=[plan.run_id for plan in plans],
+        labels=[plan.label for plan in plans],
+    )
+
+
+def _name(config: DictConfig) -> str:
+    from drawbench_eval.runs.sweep import check_name, default_name
+
+    if config.sweep is not None:
+        return check_name(str(config.sweep))
+    return default_name(list(config.hydra.overrides.task), config.hydra.runtime.choices.get("experiment"))
+
+
+def _swept(points: Sequence[Sequence[str]]) -> dict[str, list[Any]]:
+    """The keys that differ between points, in the order given, with their values."""
+    parser = OverridesParser.create()
+    values: dict[str, list[Any]] = {}
+    for override in parser.parse_overrides([text for overrides in points for text in overrides]):
+        seen = values.setdefault(override.get_key_element().lstrip("+"), [])
+        if override.value() not in seen:
+            seen.append(override.value())
+    return {key: seen for key, seen in values.items() if len(seen) > 1}
+
+
+def _said(record: "SweepRecord") -> str:
+    return ", ".join(f"{key} ({len(values)})" for key, values in record.swept.items()) or "nothing"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Feature extractors: images -> vectors, with the identity of everything that shapes them."""

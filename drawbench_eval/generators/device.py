@@ -1,0 +1,36 @@
+"""`device=auto` and `precision=auto` -> what a run really uses, so that the record can say it."""
+
+import torch
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def resolve_device(device: str) -> str:
+    """`auto` is cuda where there is one, else cpu; ValueError for a device that is not there."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise ValueError(f"device: {device} is not one of auto, cpu, cuda, cuda:N")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: {device} is not there; write device=cpu or device=auto")
+    return device
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """`auto` is bfloat16 where `device` computes in it natively, else float32.
+
+    On a CPU without bfloat16 instructions bfloat16 is emulated and slower than float32.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: {precision} is not one of {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    return "bfloat16" if _has_bfloat16(device) else "float32"
+
+
+def _has_bfloat16(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

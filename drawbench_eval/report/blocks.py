@@ -1,0 +1,132 @@
+"""What a report is built of, whatever it is printed with: sections of blocks, all of them plain text and
+numbers.
+
+The templates know one layout for each `kind`. Text is text: nothing in it is ever markup.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from drawbench_eval.report.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """Running text; `muted` for remarks."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+    muted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bullets:
+    """A list; each item has a lead in bold ("" for none) and its text."""
+
+    kind: ClassVar[str] = "bullets"
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure: `name` of its SVG, width in inches, caption, and what it shows in words for those who
+    cannot see it.
+    """
+
+    kind: ClassVar[str] = "picture"
+    name: str
+    svg: str
+    width: float
+    number: int
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Several pictures under one number, each with a title (the prompt) and a small note."""
+
+    kind: ClassVar[str] = "gallery"
+    number: int
+    caption: str
+    pictures: tuple[tuple[Picture, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataTable:
+    """A numbered table."""
+
+    kind: ClassVar[str] = "table"
+    number: int
+    caption: str
+    table: Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """Claims in rows, measures in columns; a cell is a verdict, or "" where the claim is not about the
+    measure.
+    """
+
+    kind: ClassVar[str] = "verdicts"
+    measures: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One claim with what was found: (verdict, sentence, small print) each."""
+
+    kind: ClassVar[str] = "evidence"
+    claim: str
+    source: str
+    found: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Names and values in two columns, in fixed-width type."""
+
+    kind: ClassVar[str] = "pairs"
+    title: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """Lines for a shell."""
+
+    kind: ClassVar[str] = "commands"
+    lines: tuple[str, ...]
+
+
+Block = Paragraph | Bullets | Picture | Gallery | DataTable | Verdicts | Evidence | Pairs | Commands
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A titled part; `new_page` where it should not begin at the foot of a page."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    new_page: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The whole: title, a line under it, the answer in a few sentences, and the sections."""
+
+    title: str
+    subtitle: str
+    answer: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures in order."""
+        found: list[Picture] = []
+        for block in (block for section in self.sections for block in section.blocks):
+            if isinstance(block, Picture):
+                found.append(block)
+            elif isinstance(block, Gallery):
+                found += [picture for picture, _, _ in block.pictures]
+        return tuple(found)

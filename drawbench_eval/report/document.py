@@ -1,0 +1,64 @@
+"""The report as PDF: a typst template filled from JSON, with the figures as vector graphics."""
+
+import dataclasses
+import json
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typst
+
+from drawbench_eval.report.blocks import Block, Gallery, Report
+
+# Nothing of the document shows it; a fixed one makes the same report the same bytes.
+_TIMESTAMP = 0
+
+
+def to_pdf(report: Report) -> bytes:
+    """The PDF, the same bytes for the same report: no clock, and no fonts but those that typst brings."""
+    with TemporaryDirectory(prefix="drawbench-eval-report-") as name:
+        folder = Path(name)
+        template = files("drawbench_eval.report") / "templates" / "report.typ"
+        (folder / "report.typ").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / "report.json").write_text(json.dumps(as_json(report)), encoding="utf-8")
+        (folder / "figures").mkdir()
+        for picture in report.pictures():
+            (folder / "figures" / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
+        pdf = typst.compile(
+            folder / "report.typ",
+            root=folder,
+            format="pdf",
+            sys_inputs={"data": "report.json"},
+            ignore_system_fonts=True,
+            timestamp=_TIMESTAMP,
+        )
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain values for a template, without the figures themselves."""
+    return {
+        "title": report.title,
+        "subtitle": report.subtitle,
+        "footer": report.title,
+        "answer": list(report.answer),
+        "sections": [
+            {
+                "title": section.title,
+                "new_page": section.new_page,
+                "blocks": [_block_json(block) for block in section.blocks],
+            }
+            for section in report.sections
+        ],
+    }
+
+
+def _block_json(block: Block) -> dict[str, Any]:
+    values = dataclasses.asdict(block)
+    values.pop("svg", None)
+    if isinstance(block, Gallery):
+        for picture, _, _ in values["pictures"]:
+            picture.pop("svg")
+    return {"kind": block.kind, **values}

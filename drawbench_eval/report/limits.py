@@ -1,0 +1,66 @@
+"""What the numbers cannot say, and what was assumed where the paper is silent."""
+
+from drawbench_eval.analysis.assumptions import assumptions
+from drawbench_eval.analysis.collect import common
+from drawbench_eval.analysis.findings import FEW_PROMPTS
+from drawbench_eval.report.blocks import Block, Bullets, Paragraph, Section
+from drawbench_eval.report.data import ReportData
+from drawbench_eval.report.numbers import setting
+
+SCENES = (
+    "A procedural world of coloured shapes, a model at a quarter of Imagen's side, and scorers trained on that "
+    "world. It can say how the mechanisms behave in a world small enough to check. It says nothing about natural "
+    "images, and neither supports nor refutes the paper's claims about them."
+)
+CHECKPOINTS = (
+    "Intervals carry the sampling of prompts and seeds only. Another training run of the same model would differ "
+    "by more than they say."
+)
+CHOSEN = (
+    "The best weight of a curve is flattering where it is measured on the samples it was chosen on. Findings about "
+    "a best weight choose it on one half of the prompts and measure it on the other; where that is not so, they "
+    "say so. The points marked as the front are chosen on the samples they are shown on."
+)
+DEPENDS_ON_N = (
+    "It estimates its expected value at this number of images, which is larger than at more images. Compare it "
+    "only at equal n and equal protocol."
+)
+MIXED = (
+    "Numbers of unlike protocol stand together here because that was asked for. The last section lists the "
+    "protocols; differences between such numbers may come from them."
+)
+
+
+def is_scenes(data: ReportData) -> bool:
+    """Whether the numbers come from the embedded world."""
+    return any("scenes" in name for name in data.metrics)
+
+
+def limits_section(data: ReportData) -> Section:
+    """Limits that these runs have, then the assumptions behind their settings."""
+    blocks: list[Block] = [Bullets(items=tuple(_limits(data)))]
+    assumed = assumptions(common(data.runs), data.metrics)
+    if assumed:
+        intro = "The paper leaves these open, so the values here are assumptions:"
+        names = [f"{a.name} = {setting(a.value)}:" if a.value != "" else f"{a.name}:" for a in assumed]
+        items = tuple((name, a.text) for name, a in zip(names, assumed, strict=True))
+        blocks += [Paragraph(text=intro), Bullets(items=items)]
+    return Section(title="Limits and assumptions", blocks=tuple(blocks))
+
+
+def _limits(data: ReportData) -> list[tuple[str, str]]:
+    prompts = min(scores["prompt_id"].nunique() for scores in data.scores.values())
+    limits = [
+        ("The scenes world.", SCENES, is_scenes(data)),
+        ("These checkpoints.", CHECKPOINTS, True),
+        ("Chosen weights.", CHOSEN, len(data.complete) > 1),
+        (
+            "Many tests.",
+            f"{len(data.findings)} findings at 95 % each, not corrected for their number.",
+            len(data.findings) > 1,
+        ),
+        ("The Fréchet distance depends on n.", DEPENDS_ON_N, data.distance is not None),
+        ("Few prompts.", f"Intervals from {prompts} prompts are rough.", prompts < FEW_PROMPTS),
+        ("Mixed protocols.", MIXED, data.mixed),
+    ]
+    return [(lead, text) for lead, text, applies in limits if applies]

@@ -1,0 +1,101 @@
+"""What the curve figures share: values with intervals, the front, axes, legend and titles."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from drawbench_eval.analysis.collect import interval
+from drawbench_eval.analysis.curves import Curve
+from drawbench_eval.analysis.pareto import pareto_front
+from drawbench_eval.report.style import GREY, LineStyle
+
+Array = NDArray[np.float64]
+
+MARKER_SIZE = 4.2
+
+_LOG_FROM_RATIO = 6.0
+_MODE_NAMES = {"none": "no thresholding", "static": "static thresholding", "dynamic": "dynamic thresholding"}
+
+
+def values(curve: Curve, metric: str) -> tuple[Array, Array, Array]:
+    """Value, lower and upper end of the 95 % interval at each weight: [points] each, NaN where undefined."""
+    rows = []
+    for run in curve.runs:
+        entry = run.metrics.get(metric)
+        known = entry is not None and entry["value"] is not None
+        rows.append((float(entry["value"]), *interval(entry)) if known and entry else (np.nan,) * 3)
+    value, low, high = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    return value, low, high
+
+
+def on_front(curves: Sequence[Curve], alignment: str, distance: str) -> set[str]:
+    """Ids of the runs that no other run dominates in the two metrics."""
+    runs = [run for curve in curves for run in curve.runs]
+    d = np.concatenate([values(curve, distance)[0] for curve in curves])
+    a = np.concatenate([values(curve, alignment)[0] for curve in curves])
+    return {run.run_id for run, on in zip(runs, pareto_front(d, a), strict=True) if on}
+
+
+def all_values(curves: Sequence[Curve], metric: str) -> Array:
+    """The values of `metric` of all curves in a row."""
+    return np.concatenate([values(curve, metric)[0] for curve in curves])
+
+
+def arms(value: Array, low: Array, high: Array) -> Array:
+    """Lengths of the interval's two arms, [2, points], 0 where it is undefined."""
+    lengths: Array = np.nan_to_num(np.stack([value - low, high - value])).clip(min=0)
+    return lengths
+
+
+def spans_much(distances: Array) -> bool:
+    """Whether positive values differ so much that only a logarithmic axis shows them all."""
+    known = distances[~np.isnan(distances)]
+    return bool(len(known) and known.min() > 0 and known.max() / known.min() > _LOG_FROM_RATIO)
+
+
+def logarithmic(ax: Axes) -> None:
+    """Turns the y axis logarithmic, with plain numbers at 1, 2 and 5."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def add_legend(
+    figure: Figure, curves: Sequence[Curve], styles: dict[str, LineStyle], *, with_front: bool
+) -> None:
+    """One legend above all panels."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=styles[curve.name].color,
+            linestyle=styles[curve.name].line,
+            marker=styles[curve.name].marker,
+            markerfacecolor="white",
+            markersize=MARKER_SIZE,
+            label=_legend_name(curve),
+        )
+        for curve in curves
+    ]
+    if with_front:
+        label = "filled: on the front"
+        handles.append(
+            Line2D([], [], color=GREY, linestyle="none", marker="o", markersize=MARKER_SIZE, label=label)
+        )
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)))
+
+
+def _legend_name(curve: Curve) -> str:
+    return curve.name.replace(curve.mode, _MODE_NAMES.get(curve.mode, curve.mode), 1)
+
+
+def set_title(ax: Axes, index: int, text: str) -> None:
+    """'(a) text', flush left."""
+    letter = f"({chr(ord('a') + index)})"
+    ax.set_title(f"{letter} {text}".strip(), loc="left")

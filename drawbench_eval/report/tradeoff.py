@@ -1,0 +1,158 @@
+"""The Pareto figure: Frechet distance over alignment, a line per curve, weights annotated, the front
+filled.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from drawbench_eval.report.data import ReportData
+from drawbench_eval.report.labels import place_labels
+from drawbench_eval.report.panels import (
+    MARKER_SIZE,
+    Array,
+    add_legend,
+    all_values,
+    arms,
+    logarithmic,
+    on_front,
+    set_title,
+    spans_much,
+    values,
+)
+from drawbench_eval.report.style import TEXT_WIDTH, LineStyle, axis_label, curve_styles, figure_style, to_svg
+
+_LABEL_SIZE = 6.0
+
+
+def pareto_figure(data: ReportData) -> str:
+    """SVG: one panel per measure of alignment, Frechet distance over it, a line per curve, the front
+    filled.
+
+    Where distances span so much that the axis is logarithmic, a second row shows the surroundings of the
+    front.
+    """
+    distance = data.distance
+    assert distance is not None
+    with figure_style("pareto"):
+        panels = len(data.alignments)
+        rows = 2 if spans_much(all_values(data.curves, distance)) else 1
+        width = TEXT_WIDTH if panels > 1 else 0.72 * TEXT_WIDTH
+        figure = Figure(figsize=(width, 0.35 + (2.45 if rows > 1 else 2.75) * rows), layout="constrained")
+        axes = np.asarray(figure.subplots(rows, panels, sharey="row", squeeze=False))
+        styles = curve_styles(data.curves)
+        cells = [(row, column, name) for row in range(rows) for column, name in enumerate(data.alignments)]
+        for index, (row, column, alignment) in enumerate(cells):
+            ax = axes[row, column]
+            _pareto_panel(ax, data, styles, alignment, distance)
+            set_title(ax, index, ("all runs", "near the front")[row] if rows > 1 else "")
+            if column == 0:
+                ax.set_ylabel(axis_label(data.metrics[distance]))
+        if rows > 1:
+            for ax in axes[0]:
+                logarithmic(ax)
+            _near_front(axes[1], data, distance)
+        add_legend(figure, data.curves, styles, with_front=True)
+        # Label sizes are known only once the layout is.
+        figure.draw_without_rendering()
+        for row, column, alignment in cells:
+            _annotate_weights(axes[row, column], data, styles, alignment, distance)
+        return to_svg(figure)
+
+
+def _near_front(axes: Sequence[Axes], data: ReportData, distance: str) -> None:
+    """Limits the panels to the points on the front, with a margin on every side."""
+    tops, bottoms = [], []
+    for ax, alignment in zip(axes, data.alignments, strict=True):
+        front = on_front(data.curves, alignment, distance)
+        runs = [run for curve in data.curves for run in curve.runs if run.run_id in front]
+        a = np.array([run.metrics[alignment]["value"] for run in runs])
+        d = np.array([run.metrics[distance]["value"] for run in runs])
+        spread = float(np.ptp(a)) or abs(float(a[0])) or 1.0
+        ax.set_xlim(a.min() - 0.6 * spread, a.max() + 0.25 * spread)
+        tops.append(float(d.max()) + 0.35 * (float(np.ptp(d)) or 0.3 * float(d.max())))
+        bottoms.append(float(d.min()) - 0.2 * (float(np.ptp(d)) or 0.3 * float(d.max())))
+    axes[0].set_ylim(min(bottoms), max(tops))
+
+
+def _pareto_panel(
+    ax: Axes, data: ReportData, styles: dict[str, LineStyle], alignment: str, distance: str
+) -> None:
+    front = on_front(data.curves, alignment, distance)
+    steps: list[tuple[float, float]] = []
+    for curve in data.curves:
+        style = styles[curve.name]
+        a, a_low, a_high = values(curve, alignment)
+        d, d_low, d_high = values(curve, distance)
+        ax.errorbar(
+            a,
+            d,
+            xerr=arms(a, a_low, a_high),
+            yerr=arms(d, d_low, d_high),
+            fmt="none",
+            ecolor=style.color,
+            elinewidth=0.6,
+            alpha=0.55,
+            zorder=2,
+        )
+        ax.plot(a, d, color=style.color, linestyle=style.line, zorder=3)
+        for run, x, y in zip(curve.runs, a, d, strict=True):
+            filled = run.run_id in front
+            face = style.color if filled else "white"
+            ax.plot(
+                x, y, style.marker, color=style.color, markerfacecolor=face, markersize=MARKER_SIZE, zorder=4
+            )
+            steps += [(float(x), float(y))] if filled else []
+    steps.sort()
+    ax.plot([x for x, _ in steps], [y for _, y in steps], color="0.75", linewidth=4, zorder=1, alpha=0.6)
+    ax.margins(0.07, 0.09)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.set_xlabel(axis_label(data.metrics[alignment]))
+
+
+def _annotate_weights(
+    ax: Axes, data: ReportData, styles: dict[str, LineStyle], alignment: str, distance: str
+) -> None:
+    """Writes the weights beside the points, ends and front first, where there is room."""
+    box = ax.get_window_extent()
+    front = on_front(data.curves, alignment, distance)
+    wanted: list[tuple[int, Array, str, str]] = []
+    lines = []
+    for curve in data.curves:
+        xy = np.stack([values(curve, alignment)[0], values(curve, distance)[0]], axis=1)
+        pixels = ax.transData.transform(xy)
+        for index, (x, y) in enumerate(pixels):
+            # False for a point that is not known, too.
+            if box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1:
+                end = index in (0, len(pixels) - 1)
+                rank = 0 if end else 1 if curve.runs[index].run_id in front else 2
+                wanted.append((rank, pixels[index], f"{curve.weights[index]:g}", styles[curve.name].color))
+        lines.append(_along(pixels[~np.isnan(pixels).any(axis=1)]))
+    if not wanted:
+        return
+    wanted.sort(key=lambda label: label[0])
+    scale = ax.figure.dpi / 72
+    placed = place_labels(
+        np.array([pixel for _, pixel, _, _ in wanted]),
+        np.array([(0.62 * _LABEL_SIZE * len(text), _LABEL_SIZE) for _, _, text, _ in wanted]) * scale,
+        np.concatenate(lines),
+        gap=3.2 * scale,
+        bounds=(box.x0, box.y0, box.x1, box.y1),
+    )
+    for label in placed:
+        _, _, text, color = wanted[label.index]
+        x, y = ax.transData.inverted().transform((label.x, label.y))
+        ax.text(x, y, text, color=color, fontsize=_LABEL_SIZE, ha="center", va="center", zorder=5)
+
+
+def _along(pixels: Array, *, spacing: float = 2.0) -> Array:
+    """Points along the polygon, at most `spacing` pixels apart; markers count several times."""
+    parts = [np.repeat(pixels, 4, axis=0)]
+    for start, end in pairwise(pixels):
+        count = max(2, int(np.hypot(*(end - start)) / spacing))
+        parts.append(start + np.linspace(0, 1, count)[:, None] * (end - start))
+    return np.concatenate(parts)

@@ -1,0 +1,124 @@
+"""How long, how many and how large a set of runs will be, from one small batch of each kind of point."""
+
+import io
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from drawbench_eval.prompt import Prompt
+from drawbench_eval.runs.generation import calibration_requests, count_done
+from drawbench_eval.runs.progress import duration
+from drawbench_eval.runs.runner import RunPlan, finished
+
+CALIBRATION_IMAGES = 12
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a set of runs costs; `pending_images` of `images` are still to be made, in `seconds`."""
+
+    points: int
+    finished_points: int
+    images: int
+    pending_images: int
+    seconds: float
+    disk_bytes: float
+
+    def said(self) -> str:
+        """One line: how many points and images, what is there already, time and disk for the rest."""
+        said = f"{self.points} point{'s' * (self.points != 1)}, {self.images} images"
+        if self.images > self.pending_images:
+            made = self.images - self.pending_images
+            said += f" ({self.finished_points} points complete, {made} images there already)"
+        if not self.pending_images:
+            return said
+        return f"{said}; about {duration(self.seconds)} and {self.disk_bytes / 1e6:.0f} MB for what is left"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rate:
+    seconds_per_image: float
+    seconds_per_run: float
+    bytes_per_image: float
+
+
+def forecast(plans: Sequence[RunPlan]) -> Forecast:
+    """Time one small batch for each kind of pending point; guided and unguided differ."""
+    pending = [(plan, plan.samples.num_images) for plan in plans if not finished(plan)]
+    pending = [(plan, number - count_done(plan.samples, plan.folder / "samples")) for plan, number in pending]
+    rates = _rates([plan for plan, number in pending if number])
+    seconds = disk = 0.0
+    for plan, number in pending:
+        rate = rates.get(plan.samples.generator.cost_key)
+        if rate:
+            seconds += number * rate.seconds_per_image + rate.seconds_per_run
+            disk += number * rate.bytes_per_image
+    return Forecast(
+        points=len(plans),
+        finished_points=len(plans) - len(pending),
+        images=sum(plan.samples.num_images for plan in plans),
+        pending_images=sum(number for _, number in pending),
+        seconds=seconds,
+        disk_bytes=disk,
+    )
+
+
+def _rates(plans: Sequence[RunPlan]) -> dict[str, _Rate]:
+    """Cost key -> rate, from the first point of each kind that can be calibrated."""
+    rates: dict[str, _Rate] = {}
+    for plan in plans:
+        key = plan.samples.generator.cost_key
+        if key in rates:
+            continue
+        try:
+            rates[key] = _calibrate(plan)
+        except Exception as error:  # noqa: BLE001 (whatever it is: the point fails in its turn, and says so)
+            _log.warning("%s cannot be calibrated (%s: %s)", plan.label, type(error).__name__, error)
+    return rates
+
+
+def _calibrate(plan: RunPlan) -> _Rate:
+    samples = plan.samples
+    count = min(CALIBRATION_IMAGES, samples.num_images)
+    requests = calibration_requests(samples, count)
+    by_id = {prompt.id: prompt for prompt in samples.prompts.prompts}
+    prompts = [by_id[request.prompt_id] for request in requests]
+
+    started = time.monotonic()
+    # The first call loads the weights, once a run; the first values read the reference, once for all runs.
+    warm_up = samples.generator.generate(requests[:2], batch_size=2, on_image=_ignore)
+    loaded = time.monotonic()
+    _score(plan, warm_up, prompts[:2])
+    ready = time.monotonic()
+    images = samples.generator.generate(requests, batch_size=min(samples.batch_size, count), on_image=_ignore)
+    _score(plan, images, prompts)
+    ended = time.monotonic()
+    return _Rate(
+        seconds_per_image=(ended - ready) / count,
+        seconds_per_run=loaded - started,
+        bytes_per_image=sum(_png_bytes(image) for image in images) / count,
+    )
+
+
+def _score(plan: RunPlan, images: list[NDArray[np.uint8]], prompts: list[Prompt]) -> None:
+    for metric in plan.metrics.values():
+        metric.update(images, prompts)
+        metric.compute()
+        metric.reset()
+
+
+def _png_bytes(image: NDArray[np.uint8]) -> int:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.tell()
+
+
+def _ignore(_count: int) -> None:
+    """Calibration shows no progress."""

@@ -1,0 +1,36 @@
+"""What a run is: the hash of everything that can change its numbers beyond rounding, and of nothing else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drawbench_eval.files import digest
+
+RUN_ID_LENGTH = 10
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def run_id(factors: Mapping[str, Any]) -> str:
+    """The first ten hex digits of the digest of `factors`; their order, and 1 or 1.0, make no difference."""
+    return digest(dict(factors))[:RUN_ID_LENGTH]
+
+
+def run_folder(results: Path, label: str, run_id: str) -> Path:
+    """Where the run lies: the folder that has its hash, under whatever label, else a new one's path."""
+    return find_run(results, run_id) or results / "runs" / f"{label}-{run_id}"
+
+
+def find_run(results: Path, run_id: str) -> Path | None:
+    """The folder of the run with this hash, whatever its label; None when there is none."""
+    found = sorted((results / "runs").glob(f"*-{run_id}"))
+    return found[0] if found else None

@@ -1,0 +1,79 @@
+"""How far the work is: a bar on a terminal, plain lines elsewhere; always images/s and time left."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+PLAIN_INTERVAL_S = 15.0
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def show_progress(title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Advance]:
+    """Gives `advance(n)`, to be told that n more of `total` are done; `done` were there before."""
+    meter = Meter(total=total, done=done, unit=unit)
+    if not sys.stderr.isatty():
+        with _plain(title, meter) as advance:
+            yield advance
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total, completed=done, said=meter.said())
+
+        def advance(count: int) -> None:
+            meter.advance(count)
+            bar.update(task, advance=count, said=meter.said())
+
+        yield advance
+
+
+@contextmanager
+def _plain(title: str, meter: "Meter") -> Iterator[Advance]:
+    last = time.monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal last
+        meter.advance(count)
+        if time.monotonic() - last >= PLAIN_INTERVAL_S:
+            last = time.monotonic()
+            print(f"{title}: {meter.said()}", file=sys.stderr, flush=True)
+
+    yield advance
+
+
+class Meter:
+    """Counts what is done and knows the rate since it was made."""
+
+    def __init__(
+        self, *, total: int, done: int, unit: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.total, self.done, self.unit, self._clock = total, done, unit, clock
+        self._before, self._started = done, clock()
+
+    def advance(self, count: int) -> None:
+        """`count` more are done."""
+        self.done += count
+
+    def said(self) -> str:
+        """What is done, images/s and time left; no rate before the first is done."""
+        said = f"{self.done} of {self.total} {self.unit}"
+        elapsed, made = self._clock() - self._started, self.done - self._before
+        if made == 0 or elapsed <= 0:
+            return said
+        rate = made / elapsed
+        return f"{said}, {rate:.1f} {self.unit}/s, {duration((self.total - self.done) / rate)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,139 @@
+"""One run, from plan to run.json: generate what is missing, score, record. Skips what is complete."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drawbench_eval.metrics.base import EvalMetric
+from drawbench_eval.runs.environment import environment
+from drawbench_eval.runs.generation import SamplePlan, count_done, generate, truncated
+from drawbench_eval.runs.identity import run_folder, run_id
+from drawbench_eval.runs.progress import show_progress
+from drawbench_eval.runs.record import RunFailed, RunRecord, read_record, write_record
+from drawbench_eval.runs.scoring import score
+from drawbench_eval.samples import SampleSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """Everything one run needs. `factors` is its identity; `inputs` and `config` are for the record only."""
+
+    label: str
+    samples: SamplePlan
+    metrics: Mapping[str, EvalMetric]
+    factors: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    config: Mapping[str, Any]
+    results: Path
+
+    @property
+    def run_id(self) -> str:
+        """The hash by which the run is found."""
+        return run_id(self.factors)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies, or will."""
+        return run_folder(self.results, self.label, self.run_id)
+
+
+def finished(plan: RunPlan) -> RunRecord | None:
+    """The record of the run when it is complete; a failed one is tried again."""
+    record = read_record(plan.folder)
+    return record if record and record.status == "complete" else None
+
+
+def evaluate(plan: RunPlan) -> RunRecord:
+    """Do the run and return its record; a complete one is returned as it stands.
+
+    Raises RunFailed, with the error as its cause, after writing a run.json that says "failed" and why.
+    """
+    record = finished(plan)
+    if record:
+        return record
+    folder = plan.folder
+    try:
+        record = _run(plan, folder)
+    except Exception as error:
+        write_record(folder, _failure(plan, error))
+        raise RunFailed(f"{folder.name}: {type(error).__name__}: {error}") from error
+    write_record(folder, record)
+    return record
+
+
+def _run(plan: RunPlan, folder: Path) -> RunRecord:
+    started = time.monotonic()
+    samples, made = _generate(plan, folder)
+    generated = time.monotonic()
+    with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images) as advance:
+        scores = score(
+            samples, plan.samples.prompts, plan.metrics, folder / "scores.parquet", advance=advance
+        )
+    scored = time.monotonic()
+    requested, missing, unreadable = plan.samples.num_images, scores.missing, scores.unreadable
+    cut = truncated(plan.samples)
+    return RunRecord(
+        run_id=plan.run_id,
+        label=plan.label,
+        status="complete",
+        factors=plan.factors,
+        metrics=scores.metrics,
+        counts={
+            "requested": requested,
+            "generated": requested - len(missing),
+            "missing": len(missing),
+            "unreadable": len(unreadable),
+            "truncated_prompts": len(cut),
+        },
+        named={"missing": missing, "unreadable": unreadable, "truncated_prompts": cut},
+        inputs=plan.inputs,
+        environment=_environment(plan),
+        timings={
+            "generate_s": round(generated - started, 3),
+            "score_s": round(scored - generated, 3),
+            "images_made": made,
+            "images_per_s": round(made / max(generated - started, 1e-9), 3) if made else None,
+        },
+        config=plan.config,
+    )
+
+
+def _generate(plan: RunPlan, folder: Path) -> tuple[SampleSet, int]:
+    """The sample set, and how many of its images were made now."""
+    there = count_done(plan.samples, folder / "samples")
+    total = plan.samples.num_images
+    with show_progress(f"{plan.label}: generating", total=total, done=there) as advance:
+        made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
+        samples = generate(plan.samples, folder / "samples", made_by=made_by, advance=advance)
+    return samples, total - there
+
+
+def _environment(plan: RunPlan) -> dict[str, Any]:
+    generator = plan.samples.generator
+    return environment(device=generator.device, precision=generator.precision)
+
+
+def _failure(plan: RunPlan, error: Exception) -> RunRecord:
+    there = count_done(plan.samples, plan.folder / "samples")
+    return RunRecord(
+        run_id=plan.run_id,
+        label=plan.label,
+        status="failed",
+        factors=plan.factors,
+        metrics={},
+        counts={
+            "requested": plan.samples.num_images,
+            "generated": there,
+            "missing": plan.samples.num_images - there,
+            "unreadable": 0,
+            "truncated_prompts": 0,
+        },
+        named={},
+        inputs=plan.inputs,
+        environment=_environment(plan),
+        timings={},
+        config=plan.config,
+        error=f"{type(error).__name__}: {error}",
+    )

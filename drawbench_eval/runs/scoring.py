@@ -1,0 +1,74 @@
+"""A sample set -> metric values and `scores.parquet`, a row a sample, in the manifest's order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from drawbench_eval.files import atomic_path
+from drawbench_eval.metrics.base import EvalMetric, MetricResult
+from drawbench_eval.prompt import PromptSet
+from drawbench_eval.runs.progress import Advance
+from drawbench_eval.samples import SampleSet
+
+# How many images are read, and scored, at a time. Not the user's batch size: that must not move a metric.
+SCORING_CHUNK = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What scoring gives. `metrics` is the form of run.json; `missing` and `unreadable` name samples."""
+
+    metrics: Mapping[str, Mapping[str, Any]]
+    missing: list[str]
+    unreadable: list[str]
+
+
+def score(
+    samples: SampleSet, prompts: PromptSet, metrics: Mapping[str, EvalMetric], path: Path, *, advance: Advance
+) -> Scores:
+    """Score `samples` with every metric and write the per-sample table to `path`, atomically.
+
+    A missing or unreadable image is given to the metrics as None: counted, named and unscored.
+    """
+    by_id = {prompt.id: prompt for prompt in prompts.prompts}
+    missing: list[str] = []
+    unreadable: list[str] = []
+    every = samples.samples
+    for start in range(0, len(every), SCORING_CHUNK):
+        part = every[start : start + SCORING_CHUNK]
+        loaded = [samples.load(sample) for sample in part]
+        for sample, found in zip(part, loaded, strict=True):
+            if found.status != "ok":
+                (missing if found.status == "missing" else unreadable).append(sample.sample_id)
+        for metric in metrics.values():
+            metric.update([found.image for found in loaded], [by_id[sample.prompt_id] for sample in part])
+        advance(len(part))
+    results = {name: metric.compute() for name, metric in metrics.items()}
+    _write_table(samples, results, path)
+    values = {
+        name: {**result.value.to_json(), "protocol": _protocol(metrics[name])}
+        for name, result in results.items()
+    }
+    return Scores(metrics=values, missing=missing, unreadable=unreadable)
+
+
+def _protocol(metric: EvalMetric) -> dict[str, Any]:
+    protocol = metric.protocol()
+    return {"id": protocol.id, "name": protocol.name, "values": dict(protocol.values)}
+
+
+def _write_table(samples: SampleSet, results: Mapping[str, MetricResult], path: Path) -> None:
+    columns: dict[str, Any] = {
+        "sample_id": [sample.sample_id for sample in samples.samples],
+        "prompt_id": [sample.prompt_id for sample in samples.samples],
+        "category": [sample.category for sample in samples.samples],
+        "seed": np.array([sample.seed for sample in samples.samples], dtype=np.int64),
+    }
+    for result in results.values():
+        columns.update(result.columns)
+    with atomic_path(path) as temporary:
+        pd.DataFrame(columns).to_parquet(temporary, index=False)

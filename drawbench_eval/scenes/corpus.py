@@ -1,0 +1,131 @@
+"""Sentences about the world, without pictures: what the text encoders are pretrained on.
+
+Richer than captions on purpose: paraphrase, converse, negation, entailment, counting, definitions, the
+rare words and misspellings. Withheld combinations never occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from drawbench_eval.scenes.facts import COLORS, SHAPES, Facts
+from drawbench_eval.scenes.grammar import (
+    COLOR_DESCRIPTIONS,
+    NUMBERS,
+    PLURALS,
+    SHAPE_DESCRIPTIONS,
+    caption,
+    misspell,
+    sample_facts,
+)
+from drawbench_eval.scenes.heldout import RARE_WORDS
+
+_OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+
+
+def sentences(seed: int) -> Iterator[str]:
+    """An endless stream of sentences, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    makers = (_caption, _paraphrase, _converse, _entailment, _negation, _counting, _definition, _rare, _misspelt)
+    shares = np.array([0.24, 0.2, 0.1, 0.12, 0.1, 0.06, 0.06, 0.08, 0.04])
+    while True:
+        maker = makers[int(rng.choice(len(makers), p=shares))]
+        yield maker(rng)
+
+
+def _caption(rng: np.random.Generator) -> str:
+    return caption(sample_facts(rng), rng)
+
+
+def _paraphrase(rng: np.random.Generator) -> str:
+    facts = sample_facts(rng)
+    return f"{caption(facts, rng)} means {caption(facts, rng)}"
+
+
+def _converse(rng: np.random.Generator) -> str:
+    while True:
+        facts = sample_facts(rng)
+        if facts.relations and len(facts.groups) == 2:
+            break
+    (_, relation, _), (a, b) = facts.relations[0], facts.groups
+    turned = Facts(groups=(b, a), relations=((0, _OPPOSITE[relation], 1),))
+    said = Facts(groups=(a, b), relations=facts.relations)
+    return f"if there is {caption(said, rng, plain=True)} then there is {caption(turned, rng, plain=True)}"
+
+
+def _entailment(rng: np.random.Generator) -> str:
+    facts = sample_facts(rng)
+    group = facts.groups[int(rng.integers(len(facts.groups)))]
+    text = caption(facts, rng)
+    options = []
+    if group.color:
+        options.append(f"something is {group.color}")
+    if group.shape:
+        options.append(f"there is a {group.shape}")
+    if group.color and group.shape:
+        options.append(f"the {group.shape} is {group.color}")
+    total = sum(g.count for g in facts.groups)
+    options.append(f"there are {NUMBERS.get(total, 'many')} things" if total > 1 else "there is one thing")
+    return f"{text} so {options[int(rng.integers(len(options)))]}"
+
+
+def _negation(rng: np.random.Generator) -> str:
+    facts = sample_facts(rng)
+    colors = [c for c in COLORS if all(g.color not in (None, c) for g in facts.groups)]
+    shapes = [s for s in SHAPES if all(g.shape not in (None, s) for g in facts.groups)]
+    text = caption(facts, rng)
+    if shapes and (not colors or rng.random() < 0.5):
+        absent = shapes[int(rng.integers(len(shapes)))]
+        return (f"{text} but no {absent}", f"{text} so there is no {absent}")[int(rng.integers(2))]
+    if colors:
+        return f"{text} so nothing is {colors[int(rng.integers(len(colors)))]}"
+    return text
+
+
+def _counting(rng: np.random.Generator) -> str:
+    shape = SHAPES[int(rng.integers(len(SHAPES)))]
+    many = PLURALS.get(shape, f"{shape}s")
+    low, high = sorted(int(k) for k in rng.permutation(5)[:2] + 1)
+    form = int(rng.integers(3))
+    if form == 0:
+        return f"{NUMBERS[high]} things are more than {NUMBERS[low]}"
+    if form == 1:
+        return f"{NUMBERS[low]} things are fewer than {NUMBERS[high]}"
+    return f"{' and '.join(['a ' + shape] * 2)} are two {many}" if shape != "cross" else "one and one are two"
+
+
+def _definition(rng: np.random.Generator) -> str:
+    if rng.random() < 0.5:
+        color = COLORS[int(rng.integers(len(COLORS)))]
+        return f"{COLOR_DESCRIPTIONS[color]} is {color}"
+    shape = SHAPES[int(rng.integers(len(SHAPES)))]
+    return f"a {SHAPE_DESCRIPTIONS[shape]} is a {shape}"
+
+
+def _rare(rng: np.random.Generator) -> str:
+    words = list(RARE_WORDS)
+    word = words[int(rng.integers(len(words)))]
+    meaning = RARE_WORDS[word]
+    if rng.random() < 0.4:
+        return f"{word} means {meaning}"
+    while True:
+        facts = sample_facts(rng)
+        if any(meaning in (g.color, g.shape) and g.count == 1 for g in facts.groups):
+            break
+    text = caption(facts, rng, plain=True)
+    return f"{_swap(text, meaning, word)} means {text}" if rng.random() < 0.5 else _swap(text, meaning, word)
+
+
+def _swap(text: str, meaning: str, word: str) -> str:
+    swapped = " ".join(word if token == meaning else token for token in text.split(" "))
+    for wrong, right in ((f"a {word}", f"an {word}"),) if word[0] in "aeiou" else ((f"an {word}", f"a {word}"),):
+        swapped = swapped.replace(wrong, right)
+    return swapped
+
+
+def _misspelt(rng: np.random.Generator) -> str:
+    text = caption(sample_facts(rng), rng, plain=True)
+    wrong = misspell(text, rng)
+    return f"{wrong} means {text}" if rng.random() < 0.5 else wrong

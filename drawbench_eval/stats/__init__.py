@@ -1,0 +1,1 @@
+"""Statistics as plain functions on arrays: clustered errors, paired differences, Frechet distances."""

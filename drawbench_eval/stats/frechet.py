@@ -1,0 +1,112 @@
+"""The Frechet distance between Gaussians fitted to two sets of features, and each sample's influence on it.
+
+    FD = |m1 - m2|^2 + tr S1 + tr S2 - 2 tr((S1 S2)^(1/2))        (Heusel et al. 2017, arXiv:1706.08500)
+
+No matrix root is ever formed: with S1 = F1 F1' and S2 = F2 F2', tr((S1 S2)^(1/2)) is the sum of the singular
+values of F1' F2, or of the roots of the eigenvalues of F1' S2 F1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawbench_eval.stats.moments import Moments
+
+Array = NDArray[np.float64]
+
+# Squared ratio of Cholesky pivots under which the roots of eigenvalues would lose more than half of their
+# digits.
+_ILL_CONDITIONED = 1e-10
+
+
+def frechet_distance(generated: Moments, reference: Moments) -> float:
+    """FD from moments; exact for singular covariances too. Needs two vectors on either side."""
+    return _distance(generated, reference, trace_root(generated, reference))
+
+
+def frechet_distance_of(generated: Array, reference: Array) -> float:
+    """FD from features [n1, d] and [n2, d] by the nuclear norm: cheap and exact where n is below d."""
+    a, b = Moments.of(generated), Moments.of(reference)
+    root = nuclear_trace_root(generated - a.mean, reference - b.mean)
+    return _distance(a, b, root)
+
+
+def trace_root(a: Moments, b: Moments) -> float:
+    """tr((S_a S_b)^(1/2)): Cholesky and `eigvalsh` where S_a allows it, otherwise factors from `eigh`."""
+    if a.n > len(a.mean):
+        try:
+            factor = np.linalg.cholesky(a.covariance)
+        except np.linalg.LinAlgError:  # a dead channel makes it singular even when n > d
+            factor = None
+        if factor is not None and _well_conditioned(factor):
+            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)
+            return float(np.sqrt(np.clip(eigenvalues, 0.0, None)).sum())
+    return _singular_sum(_factor(a).T @ _factor(b))
+
+
+def nuclear_trace_root(centred_a: Array, centred_b: Array) -> float:
+    """|| X_a X_b' ||_* / sqrt((n_a - 1)(n_b - 1)) = tr((S_a S_b)^(1/2)) for centred features [n, d]."""
+    scale = float(np.sqrt((len(centred_a) - 1.0) * (len(centred_b) - 1.0)))
+    return _singular_sum(centred_a @ centred_b.T) / scale
+
+
+def influence(vectors: Array, generated: Moments, reference: Moments) -> Array:
+    """How much each generated vector [n, d] raises FD, to first order in its weight: float64 [n].
+
+    IF(x) = 2 (m - m_r).(x - m) + (x - m)'(I - T)(x - m) - tr((I - T) S), with T = S^(-1/2) (S^(1/2) S_r
+    S^(1/2))^(1/2) S^(-1/2) the transport map from the generated Gaussian to the reference, on the support of
+    S. The vectors are those that `generated` was made of: then their influences add up to 0, and the variance
+    of their mean, clustered by prompt, is that of FD at this n. The reference is taken as given.
+
+    Measured on Gaussians with d = 64: the error is right at n = 15 d, and a fifth too wide at n = 3 d
+    (intervals cover 98 %).
+    """
+    values, vectors_of_s = _spectrum(generated)
+    half = vectors_of_s * np.sqrt(values)
+    inner_values, inner_vectors = np.linalg.eigh(half.T @ reference.covariance @ half)
+    roots = np.sqrt(np.clip(inner_values, 0.0, None))
+    centred = np.asarray(vectors, dtype=np.float64) - generated.mean
+    # (x - m)' T (x - m) through whitened coordinates, where rounding does not grow in flat directions.
+    whitened = (centred @ (vectors_of_s / np.sqrt(values))) @ inner_vectors
+    quadratic = np.square(centred).sum(axis=1) - (np.square(whitened) * roots).sum(axis=1)
+    # S in the last term divides by n, so that the influences of the sample add up to 0.
+    expected = np.trace(generated.m2) / generated.n - roots.sum() * (generated.n - 1) / generated.n
+    shift: Array = 2.0 * (centred @ (generated.mean - reference.mean))
+    return np.asarray(shift + quadratic - expected, dtype=np.float64)
+
+
+def _distance(a: Moments, b: Moments, root: float) -> float:
+    gap = float(np.square(a.mean - b.mean).sum())
+    spread = float(np.trace(a.covariance) + np.trace(b.covariance))
+    # Never negative in exact arithmetic; rounding can take identical sets to -1e-16 times the trace.
+    return max(gap + spread - 2.0 * root, 0.0)
+
+
+def _well_conditioned(factor: NDArray[np.floating[Any]]) -> bool:
+    pivots = np.square(np.diag(factor))
+    return bool(pivots.min() > _ILL_CONDITIONED * pivots.max())
+
+
+def _spectrum(moments: Moments) -> tuple[Array, Array]:
+    """The positive eigenvalues [k] and eigenvectors [d, k] of the covariance.
+
+    N vectors have a rank of at most n - 1.
+    """
+    values, vectors = np.linalg.eigh(moments.covariance)
+    floor = len(values) * np.finfo(np.float64).eps * max(float(values[-1]), 0.0)
+    keep = values > floor
+    keep[: max(len(values) - (moments.n - 1), 0)] = False
+    return values[keep], vectors[:, keep]
+
+
+def _factor(moments: Moments) -> Array:
+    values, vectors = _spectrum(moments)
+    factor: Array = vectors * np.sqrt(values)
+    return factor
+
+
+def _singular_sum(matrix: Array) -> float:
+    return float(np.linalg.svd(matrix, compute_uv=False).sum()) if matrix.size else 0.0

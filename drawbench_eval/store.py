@@ -1,0 +1,79 @@
+"""The content-keyed store: arrays that are dear to compute, kept by everything that they were made from.
+
+A file lies at `<folder>/<kind>/<digest of the key>.safetensors` and carries the hash of its own content. Two
+processes may use one store at once: files appear whole or not at all, and whoever comes second replaces a
+file by an equal one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from drawbench_eval.files import atomic_path, canonical_json, digest
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+_log = logging.getLogger(__name__)
+_HASH = "content_sha256"
+
+
+class DamagedEntryError(ValueError):
+    """A file of the store that is not what was written."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Named arrays under a folder, found by `kind` and by the digest of a JSON-able key."""
+
+    folder: Path
+
+    def path(self, kind: str, key: Mapping[str, Any]) -> Path:
+        """Where the entry of this key lies, whether or not it exists."""
+        return self.folder / kind / f"{digest(key)}.safetensors"
+
+    def get_or_make(self, kind: str, key: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+        """The arrays kept under `key`; `make()` is called, and its result kept, where there are none.
+
+        The key must name everything that can change the arrays. A damaged entry is said in the log and made
+        again.
+        """
+        path = self.path(kind, key)
+        if path.exists():
+            try:
+                return _read(path)
+            except DamagedEntryError as error:
+                _log.warning("%s; it is computed again", error)
+        arrays = {name: np.asarray(array, order="C") for name, array in make().items()}
+        with atomic_path(path) as temporary:
+            save_file(arrays, temporary, metadata={_HASH: _content_hash(arrays), "key": canonical_json(key)})
+        return arrays
+
+
+def _read(path: Path) -> Arrays:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedEntryError(f"{path}: cannot be read ({error})") from error
+    if metadata.get(_HASH) != _content_hash(arrays):
+        raise DamagedEntryError(f"{path}: its content does not have the hash that was written with it")
+    return arrays
+
+
+def _content_hash(arrays: Arrays) -> str:
+    hasher = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        hasher.update(canonical_json([name, array.dtype.str, list(array.shape)]).encode("utf-8"))
+        hasher.update(array.tobytes())
+    return hasher.hexdigest()

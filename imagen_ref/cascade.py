@@ -1,0 +1,165 @@
+"""Stages in a row: text -> base image -> super-resolution, with 8 bits between them (Imagen, section 2.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imagen_ref.samplers import SamplerSettings
+from imagen_ref.stage import Stage
+from imagen_ref.text.embedding import TextEmbedding, TextEncoder, collate
+from imagen_ref.text.t5 import T5Encoder
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+ENCODER_BATCH = 64
+
+
+class Cascade:
+    """A text encoder and the stages that follow it.
+
+    Args:
+        encoder: the frozen text encoder that every stage was trained with.
+        stages: in order; each starts at the side where the one before ended.
+        precision: "float32" or "bfloat16" of the networks' forward.
+
+    Raises:
+        ValueError: for stages that do not fit together, or that were trained with another encoder.
+    """
+
+    def __init__(self, encoder: TextEncoder, stages: Sequence[Stage], *, precision: str = "float32") -> None:
+        if not stages:
+            raise ValueError("cascade: it needs at least one stage")
+        for before, after in zip(stages, stages[1:], strict=False):
+            if after.config.low_res_side != before.config.side:
+                raise ValueError(
+                    f"cascade: stage {after.config.name} starts from a side of {after.config.low_res_side}, "
+                    f"stage {before.config.name} ends at {before.config.side}"
+                )
+        for stage in stages:
+            trained_with, given = stage.config.text_encoder.get("weights_sha256"), encoder.identity["weights_sha256"]
+            if trained_with != given:
+                raise ValueError(
+                    f"text encoder {encoder.identity['name']}: stage {stage.config.name} was trained with "
+                    f"{stage.config.text_encoder.get('name', 'no encoder')}, of other weights; use that one"
+                )
+        self.encoder = encoder
+        self.stages = tuple(stages)
+        self.precision = precision
+
+    @staticmethod
+    def load(
+        name: str | Path,
+        *,
+        text_encoder: str | None = None,
+        device: torch.device | str = "cpu",
+        precision: str = "float32",
+    ) -> Cascade:
+        """A packaged cascade by name ("scenes"), or one from a folder with a cascade.json.
+
+        Args:
+            name: the packaged name or the folder.
+            text_encoder: one of the encoders in it; the first by default.
+            device: where the networks run.
+            precision: "float32" or "bfloat16" of the networks' forward.
+
+        Raises:
+            ValueError: when there is no such cascade or encoder, or a file of it is missing or damaged.
+        """
+        folder, encoder_name, content = _description(name, text_encoder)
+        encoder = T5Encoder(folder / encoder_name, max_length=int(content["max_length"]), device=device)
+        stages = [Stage.load(folder / file, device=device) for file in content["stages"].values()]
+        return Cascade(encoder, stages, precision=precision)
+
+    def encode(self, prompts: Sequence[str]) -> TextEmbedding:
+        """Embeddings of the prompts; each different prompt is encoded once."""
+        different = sorted(set(prompts))
+        rows: list[Tensor] = []
+        for start in range(0, len(different), ENCODER_BATCH):
+            batch = self.encoder.encode(different[start : start + ENCODER_BATCH])
+            rows += [states[mask] for states, mask in zip(batch.states, batch.mask, strict=True)]
+        position = {prompt: row for row, prompt in enumerate(different)}
+        return collate([rows[position[prompt]] for prompt in prompts])
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        *,
+        seeds: Sequence[int],
+        settings: Mapping[str, SamplerSettings],
+        batch_size: int = 16,
+        low_res: NDArray[np.uint8] | None = None,
+        first: str | None = None,
+        last: str | None = None,
+        on_images: Callable[[int], None] = lambda num: None,
+    ) -> NDArray[np.uint8]:
+        """Images uint8 [N, side, side, 3] of the last stage run.
+
+        Args:
+            prompts: N prompts; an empty one is sampled without text.
+            seeds: N seeds; with the stage's name each fixes its sample's noise, whatever the batch.
+            settings: for every stage run, by its name.
+            batch_size: samples computed together.
+            low_res: N images to start from when `first` is a super-resolution stage.
+            first, last: names of the first and last stage to run; by default all are.
+            on_images: called with the number of samples finished after each batch.
+        """
+        if len(prompts) != len(seeds):
+            raise ValueError(f"seeds: {len(seeds)} for {len(prompts)} prompts; one each is needed")
+        text = self.encode(prompts)
+        stages = self._between(first, last)
+        done: list[NDArray[np.uint8]] = []
+        for start in range(0, len(prompts), batch_size):
+            rows = slice(start, start + batch_size)
+            images = None if low_res is None else low_res[rows]
+            for stage in stages:
+                if stage.config.name not in settings:
+                    raise ValueError(f"settings: none for stage {stage.config.name}")
+                images = stage.sample(
+                    text[rows], seeds[rows], settings[stage.config.name], low_res=images, precision=self.precision
+                )
+            assert images is not None
+            done.append(images)
+            on_images(len(images))
+        return np.concatenate(done)
+
+    def _between(self, first: str | None, last: str | None) -> tuple[Stage, ...]:
+        names = [stage.config.name for stage in self.stages]
+        for name in (first, last):
+            if name is not None and name not in names:
+                raise ValueError(f"stage: {name} is not one of {', '.join(names)}")
+        start = names.index(first) if first else 0
+        stop = names.index(last) + 1 if last else len(names)
+        return self.stages[start:stop]
+
+
+def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> dict[str, Path]:
+    """The weight files of a cascade: the encoder's and each stage's, by name. They are not opened here.
+
+    Raises:
+        ValueError: when there is no such cascade or encoder.
+    """
+    folder, encoder_name, content = _description(name, text_encoder)
+    stages = {stage: folder / file for stage, file in content["stages"].items()}
+    return {encoder_name: folder / encoder_name / "model.safetensors", **stages}
+
+
+def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str, dict[str, Any]]:
+    """(folder, encoder, {"max_length", "stages"}) from cascade.json."""
+    packaged = PRETRAINED / str(name)
+    folder = packaged if packaged.is_dir() else Path(name)
+    file = folder / "cascade.json"
+    if not file.is_file():
+        known = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
+        raise ValueError(f"model.path: {name} has no cascade.json; give a folder that has one, or one of: {known}")
+    encoders: dict[str, dict[str, Any]] = json.loads(file.read_text())["text_encoders"]
+    chosen = text_encoder or next(iter(encoders))
+    if chosen not in encoders:
+        raise ValueError(f"model.text_encoder: {chosen} is not one of {', '.join(encoders)} in {folder}")
+    return folder, chosen, encoders[chosen]

@@ -1,0 +1,204 @@
+"""One trained stage of a cascade: a network and everything that sampling from it needs to know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from imagen_ref.augmentation import augment
+from imagen_ref.denoiser import Denoiser, guided_context
+from imagen_ref.efficient_unet import EfficientUNet, EfficientUNetConfig
+from imagen_ref.noise import SampleNoise
+from imagen_ref.parameterization import check_prediction
+from imagen_ref.resize import resize, to_float, to_uint8
+from imagen_ref.samplers import SamplerSettings, sample
+from imagen_ref.schedules import Schedule, make_schedule
+from imagen_ref.text.embedding import TextEmbedding, null_embedding
+from imagen_ref.unet import UNet, UNetConfig
+
+FORMAT = "imagen_ref.stage/1"
+NETWORKS: dict[str, tuple[type[UNetConfig] | type[EfficientUNetConfig], type[UNet] | type[EfficientUNet]]] = {
+    "unet": (UNetConfig, UNet),
+    "efficient_unet": (EfficientUNetConfig, EfficientUNet),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """What a stage is, apart from its weights.
+
+    Attributes:
+        name: "base", "sr64", "sr256": also what its noise is drawn under.
+        network: shape of the network; its class decides which one.
+        low_res_side: side of the image it starts from; None for a base stage.
+        prediction: eps (the paper's), x0 or v.
+        schedule: cosine or linear.
+        logsnr_min, logsnr_max: where the log-SNR is clamped (an assumption: the paper does not say).
+        text_encoder: identity of the frozen encoder it was trained with; empty before training.
+    """
+
+    name: str
+    network: UNetConfig | EfficientUNetConfig
+    low_res_side: int | None = None
+    prediction: str = "eps"
+    schedule: str = "cosine"
+    logsnr_min: float = -20.0
+    logsnr_max: float = 20.0
+    text_encoder: Mapping[str, str | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_prediction(self.prediction)
+        if self.low_res_side is not None and self.side % self.low_res_side:
+            raise ValueError(f"low_res_side: {self.low_res_side} does not divide the stage's side of {self.side}")
+
+    @property
+    def side(self) -> int:
+        """Side of the images that come out."""
+        return self.network.side
+
+    def make_schedule(self) -> Schedule:
+        """The noise schedule."""
+        return make_schedule(self.schedule, self.logsnr_min, self.logsnr_max)
+
+    def make_network(self) -> UNet | EfficientUNet:
+        """The network with fresh weights."""
+        if isinstance(self.network, UNetConfig):
+            return UNet(self.network)
+        return EfficientUNet(self.network)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON form that `stage_config` reads back."""
+        kind = next(kind for kind, (config, _) in NETWORKS.items() if isinstance(self.network, config))
+        return {**asdict(self), "network": {"kind": kind, **asdict(self.network)}}
+
+
+def stage_config(data: Mapping[str, Any]) -> StageConfig:
+    """A StageConfig from its JSON form. Raises ValueError for an unknown network or field."""
+    values = dict(data)
+    network = dict(values.pop("network"))
+    kind = network.pop("kind", None)
+    if kind not in NETWORKS:
+        raise ValueError(f"network.kind: {kind!r} is not one of {', '.join(NETWORKS)}")
+    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in network.items()}
+    try:
+        return StageConfig(network=NETWORKS[kind][0](**shape), **values)
+    except TypeError as error:
+        raise ValueError(f"stage {values.get('name', '?')}: {error}") from error
+
+
+class Stage:
+    """A network with its configuration, ready to sample."""
+
+    def __init__(self, config: StageConfig, network: UNet | EfficientUNet, *, weights_sha256: str = "") -> None:
+        self.config = config
+        self.network = network
+        self.weights_sha256 = weights_sha256
+
+    @staticmethod
+    def load(path: Path, *, device: torch.device | str = "cpu") -> Stage:
+        """A stage from a safetensors file that `save_stage` wrote.
+
+        Raises:
+            ValueError: for a missing, truncated or foreign file.
+        """
+        if not path.is_file():
+            raise ValueError(f"checkpoint {path}: there is no such file; a stage's .safetensors is needed")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except SafetensorError as error:
+            raise ValueError(f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})") from error
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"checkpoint {path}: format {metadata.get('format')!r} is not {FORMAT!r}")
+        config = stage_config(json.loads(metadata["config"]))
+        network = config.make_network()
+        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        network.requires_grad_(False).eval().to(device)
+        return Stage(config, network, weights_sha256=_sha256(path))
+
+    def sample(
+        self,
+        text: TextEmbedding,
+        seeds: Sequence[int],
+        settings: SamplerSettings,
+        *,
+        low_res: NDArray[np.uint8] | None = None,
+        precision: str = "float32",
+    ) -> NDArray[np.uint8]:
+        """Images uint8 [B, side, side, 3], one for each text and seed; they do not depend on the batch.
+
+        Args:
+            text: embeddings of B prompts.
+            seeds: one a sample; with the stage's name it fixes the sample's noise.
+            settings: guidance, thresholding and sampler.
+            low_res: uint8 [B, s, s, 3], for a super-resolution stage.
+            precision: "float32" or "bfloat16": of the network's forward; all else is float32.
+        """
+        device = next(self.network.parameters()).device
+        noise = SampleNoise(seeds, self.config.name, device)
+        conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
+        with torch.no_grad():
+            context = guided_context(
+                self.network, text.to(device), null_embedding(1, text.states.shape[-1]).to(device), settings.guidance_weight
+            )
+            denoiser = Denoiser(
+                network=self.network,
+                schedule=self.config.make_schedule(),
+                prediction=self.config.prediction,
+                context=context,
+                guidance_weight=settings.guidance_weight,
+                threshold=settings.threshold,
+                percentile=settings.percentile,
+                interpolation=settings.interpolation,
+                low_res=conditioning,
+                aug_logsnr=aug_logsnr,
+                autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
+            )
+            x0 = sample(denoiser, (3, self.config.side, self.config.side), noise, settings)
+        images: NDArray[np.uint8] = to_uint8(x0).cpu().numpy()
+        return images
+
+    def _low_res(
+        self, images: NDArray[np.uint8] | None, aug_level: float, noise: SampleNoise
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The augmented low-resolution image at this stage's side, drawn once per sample."""
+        if self.config.low_res_side is None:
+            return None, None
+        if images is None or images.shape[1] != self.config.low_res_side:
+            got = "none" if images is None else f"{images.shape[2]}x{images.shape[1]}"
+            raise ValueError(
+                f"stage {self.config.name}: it starts from {self.config.low_res_side}x{self.config.low_res_side} images, got {got}"
+            )
+        x = to_float(torch.from_numpy(images)).to(noise.device)
+        levels = torch.full((len(x),), aug_level, device=noise.device)
+        augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]))
+        return resize(augmented, self.config.side), aug_logsnr
+
+
+def save_stage(
+    path: Path, config: StageConfig, state: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float16
+) -> None:
+    """Writes weights and configuration as one safetensors file, atomically."""
+    tensors = {
+        name.removeprefix("_orig_mod."): tensor.detach().to(dtype).cpu().contiguous() for name, tensor in state.items()
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary, metadata={"format": FORMAT, "config": json.dumps(config.to_json(), sort_keys=True)})
+    temporary.replace(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

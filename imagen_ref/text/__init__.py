@@ -1,0 +1,1 @@
+"""Frozen text encoders and what they give: token states and a mask."""

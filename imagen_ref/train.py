@@ -1,0 +1,174 @@
+"""Training of one stage: plain loop, exact resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imagen_ref.data import ImageTextData, batch_indices
+from imagen_ref.ema import update_ema
+from imagen_ref.loss import diffusion_loss, draw
+from imagen_ref.stage import StageConfig, save_stage
+from imagen_ref.text.embedding import TextEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a stage is trained.
+
+    Attributes:
+        num_steps: optimiser steps in all.
+        warmup_steps: linear warm-up of the learning rate.
+        decay_steps: linear decay to zero over the last steps; 0 keeps the rate constant.
+        text_dropout: share of captions replaced by the null embedding (0.1 in the paper).
+        ema_decay: of the averaged weights that are saved (an assumption: the paper does not say).
+        checkpoint_every: steps between checkpoints.
+        precision: "float32" or "bfloat16" autocast.
+    """
+
+    num_steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 100
+    decay_steps: int = 0
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    grad_clip: float = 1.0
+    text_dropout: float = 0.1
+    ema_decay: float = 0.9999
+    checkpoint_every: int = 200
+    precision: str = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What the loop reports after every step."""
+
+    step: int
+    num_steps: int
+    loss: float
+    images_per_second: float
+
+
+def train_stage(
+    stage: StageConfig,
+    config: TrainConfig,
+    data: ImageTextData,
+    encoder: TextEncoder,
+    folder: Path,
+    *,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Trains a stage and writes its averaged weights to `folder/<name>.safetensors`.
+
+    A run that was stopped continues from `folder/training.pt` and ends with the weights of a run that was
+    not: every step's data and noise come from (seed, step) alone.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        ValueError: when the checkpoint in the folder belongs to another stage.
+        FloatingPointError: on a loss that is not finite, naming step and samples.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = replace(stage, text_encoder=encoder.identity)
+    torch.manual_seed(config.seed)
+    network = stage.make_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay
+    )
+    average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
+    first = _resume(folder / "training.pt", stage, network, optimizer, average)
+    network.train()
+    log = (folder / "metrics.jsonl").open("a")
+    started = time.monotonic()
+    for step in range(first, config.num_steps):
+        loss = _step(stage, config, data, encoder, network, optimizer, step)
+        update_ema(average, network, step=step, decay=config.ema_decay)
+        rate = config.batch_size * (step + 1 - first) / (time.monotonic() - started)
+        report(Progress(step=step + 1, num_steps=config.num_steps, loss=loss, images_per_second=rate))
+        log.write(json.dumps({"step": step + 1, "loss": loss, "images_per_second": rate}) + "\n")
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.num_steps:
+            log.flush()
+            _save(folder / "training.pt", stage, network, optimizer, average, step + 1)
+            save_stage(folder / f"{stage.name}.safetensors", stage, average)
+    log.close()
+    (folder / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+    return folder / f"{stage.name}.safetensors"
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """The rate at a step, counted from 0: warm-up, plateau, linear decay."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    left = (config.num_steps - step) / config.decay_steps if config.decay_steps else 1.0
+    return config.learning_rate * warm * min(1.0, left)
+
+
+def _step(
+    stage: StageConfig,
+    config: TrainConfig,
+    data: ImageTextData,
+    encoder: TextEncoder,
+    network: Any,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+) -> float:
+    indices, epoch = batch_indices(len(data), config.batch_size, step=step, seed=config.seed)
+    images = torch.from_numpy(data.images(indices))
+    text = encoder.encode(data.captions(indices, epoch))
+    generator = torch.Generator().manual_seed(_step_seed(config.seed, step))
+    random = draw(stage, len(indices), text_dropout=config.text_dropout, generator=generator)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, config)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
+        loss = diffusion_loss(network, stage, images, text, random)
+    value = float(loss.detach())
+    if not torch.isfinite(loss):
+        raise FloatingPointError(f"loss is {value} at step {step} on samples {indices}")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), config.grad_clip)
+    optimizer.step()
+    return value
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"train {seed} {step}".encode()).digest()[:8], "big")
+
+
+def _save(path: Path, stage: StageConfig, network: Any, optimizer: Any, average: Any, step: int) -> None:
+    temporary = path.with_suffix(".partial")
+    torch.save(
+        {
+            "stage": json.dumps(stage.to_json(), sort_keys=True),
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "average": average,
+            "step": step,
+        },
+        temporary,
+    )
+    temporary.replace(path)
+
+
+def _resume(path: Path, stage: StageConfig, network: Any, optimizer: Any, average: dict[str, torch.Tensor]) -> int:
+    """Loads what `_save` wrote, if anything, and returns the next step."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state["stage"] != json.dumps(stage.to_json(), sort_keys=True):
+        raise ValueError(f"{path}: belongs to another stage or encoder; use another folder, or remove it")
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    for name, tensor in state["average"].items():
+        average[name].copy_(tensor)
+    return int(state["step"])

@@ -1,0 +1,87 @@
+"""Every file under conf/ composes, opens as it should, and says what it says in one place."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from drawbench_eval.commands import planning
+from drawbench_eval.commands.door import conf_folder, plain
+
+CONF = conf_folder()
+EVALUATE = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+OPTIONS = [
+    f"{group}={path.stem}"
+    for group in ("model", "prompts", "reference")
+    for path in sorted((CONF / group).glob("*.yaml"))
+]
+
+
+@pytest.fixture(autouse=True)
+def _hydra() -> None:
+    GlobalHydra.instance().clear()
+
+
+def _compose(*overrides: str) -> dict[str, object]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return plain(compose("evaluate", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_into_settings(option: str) -> None:
+    extra = ["prompts.path=x.csv"] if option == "prompts=file" else []
+    planning.evaluate_settings(_compose(option, *extra))
+
+
+@pytest.mark.parametrize("name", EVALUATE)
+def test_every_experiment_composes_and_opens_with_its_command_and_cost(name: str) -> None:
+    planning.evaluate_settings(_compose(f"experiment={name}"))
+    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith(f"# drawbench-eval evaluate -m experiment={name}")
+    comment = "\n".join(line for line in lines if line.startswith("#"))
+    for word in ("Shows", "Costs", "laptop", "GPU"):
+        assert word in comment
+
+
+def test_the_paper_s_weights() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", overrides=["experiment=guidance_x_threshold"], return_hydra_config=True)
+    params = OmegaConf.to_container(config.hydra.sweeper.params)
+    assert params == {
+        "model.guidance_weight": "1,1.25,1.5,1.75,2,3,4,5,6,7,8,9,10",
+        "model.threshold": "none,static,dynamic",
+    }
+    assert config.num_images_per_prompt == 5
+
+
+def test_the_demo_has_at_least_twelve_points() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", overrides=["experiment=demo"], return_hydra_config=True)
+    params = OmegaConf.to_container(config.hydra.sweeper.params)
+    assert isinstance(params, dict)
+    points = 1
+    for values in params.values():
+        points *= len(str(values).split(","))
+    assert points >= 12
+
+
+def test_short_names_reach_the_stages() -> None:
+    model = _compose("model.guidance_weight=7", "model.aug_level=0.3")["model"]
+    assert isinstance(model, dict)
+    assert model["base"]["guidance_weight"] == 7
+    assert model["sr64"]["guidance_weight"] == 1.0
+    assert model["sr64"]["aug_level"] == 0.3
+
+
+def test_every_metric_file_stands_under_its_own_name() -> None:
+    names = sorted(path.stem for path in (CONF / "metrics").glob("*.yaml"))
+    chosen = _compose(f"metrics=[{','.join(names)}]")["metrics"]
+    assert isinstance(chosen, dict)
+    assert sorted(chosen) == names
+
+
+def test_the_configuration_lies_where_the_package_says() -> None:
+    assert (Path(CONF) / "evaluate.yaml").is_file()

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from drawbench_eval.runs import runner
+
+Small = tuple[str, ...]
+
+
+def _runs(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("results/runs/*/run.json"))]
+
+
+def test_one_run(run: Run, small: Small, tmp_path: Path) -> None:
+    first = run("evaluate", *small)
+    assert first.code == 0, first.err
+    (record,) = _runs(tmp_path)
+    assert record["status"] == "complete"
+    assert record["config"]["model"]["generator"] == "double"  # type: ignore[index]
+    assert record["factors"]["prompts.name"] == "prompts"  # type: ignore[index]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prompts.csv", "results"]
+    again = run("evaluate", *small, "batch_size=1", "label=renamed")
+    assert again.code == 0
+    assert "complete already" in again.err
+    assert len(_runs(tmp_path)) == 1
+
+
+def test_settings_that_change_numbers_make_another_run(run: Run, small: Small, tmp_path: Path) -> None:
+    for override in ("seed=0", "seed=1", "num_images_per_prompt=2", "prompts.limit=2"):
+        assert run("evaluate", *small, override).code == 0
+    assert len(_runs(tmp_path)) == 4
+    for override in ("batch_size=3", "device=cpu", "label=x", "sweep=y", "model.path=elsewhere"):
+        assert run("evaluate", *small, override).code == 0
+    assert len(_runs(tmp_path)) == 4
+
+
+def test_a_sweep_is_recorded_first_and_counted_last(run: Run, small: Small, tmp_path: Path) -> None:
+    sweep = ("-m", "model.guidance_weight=1,2", "model.threshold=none,static", "sweep=mine")
+    done = run("evaluate", *small, *sweep)
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "results" / "sweeps" / "mine.json").read_text())
+    assert record["swept"] == {"model.guidance_weight": [1, 2], "model.threshold": ["none", "static"]}
+    assert sorted(record["run_ids"]) == sorted(str(found["run_id"]) for found in _runs(tmp_path))
+    lines = done.err.splitlines()
+    assert lines[0].startswith("results/sweeps/mine.json: 4 points over model.guidance_weight (2), ")
+    assert lines[1].startswith("4 points, 12 images; about ")
+    assert lines[-1] == "4 of 4 points complete"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prompts.csv", "results"]
+    again = run("evaluate", *small, *sweep)
+    assert again.code == 0
+    assert again.err.count("complete already") == 4
+
+
+def test_a_failing_point_does_not_stop_the_others(run: Run, small: Small, tmp_path: Path) -> None:
+    done = run("evaluate", *small, "-m", "model.guidance_weight=1,13,2", "sweep=mine")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "2 of 3 points complete, 1 failed"
+    assert "point 2: failed: double-w13" in done.err
+    by_weight = {r["factors"]["model.guidance_weight"]: r for r in _runs(tmp_path)}  # type: ignore[index]
+    assert [by_weight[w]["status"] for w in (1.0, 13.0, 2.0)] == ["complete", "failed", "complete"]
+    assert by_weight[13.0]["error"] == "RuntimeError: the generator stops here"
+
+
+def test_a_failing_run_alone_shows_its_traceback(run: Run, small: Small) -> None:
+    with pytest.raises(runner.RunFailed, match="the generator stops here"):
+        run("evaluate", *small, "model.guidance_weight=13")
+
+
+def test_a_forecast_prints_and_stops(run: Run, small: Small, tmp_path: Path) -> None:
+    for extra in ((), ("-m", "model.guidance_weight=1,2")):
+        shown = run("evaluate", *small, "forecast=true", *extra)
+        assert shown.code == 0, shown.err
+        assert shown.out.startswith("2 points, 6 images; about " if extra else "1 point, 3 images; about ")
+    assert not _runs(tmp_path)
+    assert not (tmp_path / "results" / "sweeps" / "mine.json").exists()
+
+
+def test_an_experiment_names_its_sweep(run: Run, small: Small, tmp_path: Path) -> None:
+    # The file sets Hydra's mode, so that -m can be left out.
+    done = run("evaluate", *small, "experiment=demo", "prompts.limit=1", "sweep=null")
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "results" / "sweeps" / "demo.json").read_text())
+    assert len(record["run_ids"]) == len(set(record["run_ids"])) >= 12
+
+
+def test_samples_alone(run: Run, small: Small, tmp_path: Path) -> None:
+    wanted = [override for override in small if not override.startswith(("reference", "metrics"))]
+    made = run("generate", *wanted)
+    assert made.code == 0, made.err
+    (manifest,) = tmp_path.glob("results/samples/*/manifest.csv")
+    assert len(manifest.read_text().splitlines()) == 4
+    assert "3 images, 3 made now" in made.err
+    assert "3 images, 0 made now" in run("generate", *wanted).err

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from drawbench_eval.generators import device as module
+from drawbench_eval.generators.device import resolve_device, resolve_precision
+
+
+@pytest.mark.parametrize(("has", "became"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_only_where_it_is_native(
+    monkeypatch: pytest.MonkeyPatch, has: bool, became: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has, "avx2": True})
+    assert resolve_precision("auto", "cpu") == became
+    assert resolve_precision("float32", "cpu") == "float32"
+    assert resolve_precision("bfloat16", "cpu") == "bfloat16"
+
+
+def test_this_machine_is_read_without_a_fault() -> None:
+    assert resolve_precision("auto", "cpu") in module.PRECISIONS
+
+
+@pytest.mark.parametrize("name", ["float16", "", "BF16"])
+def test_other_precisions_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^precision: .* is not one of auto, float32, bfloat16"):
+        resolve_precision(name, "cpu")
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+    with pytest.raises(ValueError, match=r"^device: cuda is not there; write device=cpu"):
+        resolve_device("cuda")
+    with pytest.raises(ValueError, match=r"^device: tpu is not one of auto, cpu, cuda"):
+        resolve_device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"

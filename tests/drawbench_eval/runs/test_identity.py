@@ -1,0 +1,38 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from drawbench_eval.runs.identity import find_run, flatten, run_folder, run_id
+
+
+def test_order_and_number_type_make_no_difference() -> None:
+    assert run_id({"a": 1, "b": 2.5}) == run_id({"b": 2.5, "a": 1.0})
+
+
+@pytest.mark.parametrize(
+    "changed", [{"a": 2, "b": None}, {"a": 1, "b": "x"}, {"a": 1}, {"a": True, "b": None}]
+)
+def test_every_factor_counts(changed: dict[str, object]) -> None:
+    assert run_id(changed) != run_id({"a": 1, "b": None})
+
+
+def test_ids_stay_what_they_are() -> None:
+    content = b'{"model.guidance_weight":3,"seed":0}'
+    assert run_id({"model.guidance_weight": 3.0, "seed": 0}) == hashlib.sha256(content).hexdigest()[:10]
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": None}) == {
+        "a.b": 1,
+        "a.c.d": [1, 2],
+        "e": None,
+    }
+
+
+def test_a_run_is_found_by_its_hash_whatever_its_label(tmp_path: Path) -> None:
+    assert find_run(tmp_path, "0123456789") is None
+    assert run_folder(tmp_path, "new", "0123456789") == tmp_path / "runs" / "new-0123456789"
+    old = tmp_path / "runs" / "an-old-label-0123456789"
+    old.mkdir(parents=True)
+    assert run_folder(tmp_path, "new", "0123456789") == old

@@ -1,0 +1,186 @@
+"""The distance against scipy's root, closed forms and nuclear norm; influences against derivatives."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from drawbench_eval.stats.clustered import clustered_mean
+from drawbench_eval.stats.frechet import (
+    frechet_distance,
+    frechet_distance_of,
+    influence,
+    nuclear_trace_root,
+    trace_root,
+)
+from drawbench_eval.stats.moments import Moments
+
+Array = NDArray[np.float64]
+
+
+def naive(m1: Array, s1: Array, m2: Array, s2: Array) -> float:
+    """The textbook formula with scipy's matrix root."""
+    root = scipy.linalg.sqrtm(s1 @ s2)
+    return float(np.square(m1 - m2).sum() + np.trace(s1) + np.trace(s2) - 2 * np.trace(root).real)
+
+
+def features(rng: np.random.Generator, n: int, d: int, rank: int | None = None) -> Array:
+    mixed = rng.normal(size=(n, rank or d)) @ rng.normal(size=(rank or d, d))
+    return np.asarray(mixed + rng.normal(size=d))
+
+
+def given_moments(mean: Any, covariance: Any, n: int = 10_001) -> Moments:
+    return Moments(n=n, mean=np.asarray(mean, dtype=float), m2=np.asarray(covariance, dtype=float) * (n - 1))
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 16, 64])
+def test_equals_the_textbook_formula(d: int) -> None:
+    rng = np.random.default_rng(d)
+    x, y = features(rng, 5 * d + 20, d), features(rng, 4 * d + 9, d)
+    a, b = Moments.of(x), Moments.of(y)
+    expected = naive(a.mean, np.atleast_2d(a.covariance), b.mean, np.atleast_2d(b.covariance))
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance_of(x, y) == pytest.approx(expected, rel=1e-9)
+
+
+def test_diagonal_gaussians_have_a_closed_form() -> None:
+    s1, s2 = np.array([4.0, 9.0, 0.25]), np.array([1.0, 16.0, 0.0])
+    a, b = given_moments([0, 0, 1], np.diag(s1)), given_moments([3, 0, 0], np.diag(s2))
+    expected = 10 + np.square(np.sqrt(s1) - np.sqrt(s2)).sum()
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-12)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-12)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    n=st.tuples(st.integers(2, 40), st.integers(2, 40)),
+    d=st.integers(1, 24),
+    rank=st.integers(1, 24),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_path_agrees_over_shapes_ranks_and_scales(
+    n: tuple[int, int], d: int, rank: int, scale: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = scale * features(rng, n[0], d, rank), scale * features(rng, n[1], d)
+    a, b = Moments.of(x), Moments.of(y)
+    size = float(np.trace(a.covariance) + np.trace(b.covariance))
+    nuclear = nuclear_trace_root(x - a.mean, y - b.mean)
+    # Roots of eigenvalues keep half of the digits of those near 0.
+    assert trace_root(a, b) == pytest.approx(nuclear, abs=1e-6 * size)
+    assert trace_root(b, a) == pytest.approx(nuclear, abs=1e-6 * size)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance_of(x, y), abs=2e-6 * size)
+    eigenvalues = np.linalg.eigvals(a.covariance @ b.covariance)
+    expected = np.sqrt(eigenvalues.astype(complex)).real.sum()
+    assert nuclear == pytest.approx(expected, abs=1e-5 * size)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "rank"), [(200, 16, 16), (200, 16, 5), (10, 64, 64), (3, 8, 1), (65, 64, 64)]
+)
+def test_identical_sets_are_at_distance_zero(n: int, d: int, rank: int) -> None:
+    x = features(np.random.default_rng(n), n, d, rank)
+    moments = Moments.of(x)
+    size = float(np.trace(moments.covariance))
+    assert frechet_distance(moments, moments) <= 1e-6 * size
+    assert frechet_distance_of(x, x) <= 1e-6 * size
+
+
+def test_dead_channels_take_the_other_path_and_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    x, y = features(rng, 300, 12), features(rng, 300, 12)
+    expected = frechet_distance(Moments.of(x), Moments.of(y))
+    dead = np.zeros((300, 3))
+    x, y = np.concatenate([x, dead], axis=1), np.concatenate([y, dead], axis=1)
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(Moments.of(x).covariance)
+    assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_constant_features_have_a_distance() -> None:
+    a, b = Moments.of(np.zeros((5, 3))), Moments.of(np.ones((7, 3)))
+    assert frechet_distance(a, b) == pytest.approx(3.0, rel=1e-12)
+
+
+def weighted(x: Array, weights: Array, n: int) -> Moments:
+    mean = weights @ x
+    centred = x - mean
+    return given_moments(mean, (centred * weights[:, None]).T @ centred, n)
+
+
+def test_influence_is_the_derivative_of_the_distance_in_a_samples_weight() -> None:
+    rng = np.random.default_rng(1)
+    x, y = features(rng, 4000, 4), features(rng, 50, 4)
+    a, b = Moments.of(x), Moments.of(y)
+    values = influence(x, a, b)
+    even = np.full(len(x), 1 / len(x))
+    step = 1e-5
+    for index in (0, 7, int(values.argmax()), int(values.argmin())):
+        towards = np.zeros(len(x))
+        towards[index] = 1.0
+        up = frechet_distance(weighted(x, (1 - step) * even + step * towards, a.n), b)
+        down = frechet_distance(weighted(x, (1 + step) * even - step * towards, a.n), b)
+        assert values[index] == pytest.approx((up - down) / (2 * step), rel=2e-3, abs=1e-2)
+
+
+@pytest.mark.parametrize(("n", "d", "rank"), [(300, 8, 8), (300, 8, 3), (12, 40, 40), (5, 3, 1)])
+def test_influences_add_up_to_zero(n: int, d: int, rank: int) -> None:
+    rng = np.random.default_rng(n)
+    x = features(rng, n, d, rank)
+    values = influence(x, Moments.of(x), Moments.of(features(rng, 400, d)))
+    assert abs(values.sum()) < 1e-7 * np.abs(values).sum()
+    assert values.std() > 0
+
+
+def test_influence_against_the_transport_map_itself() -> None:
+    rng = np.random.default_rng(3)
+    x = features(rng, 60, 3)
+    a, b = Moments.of(x), Moments.of(features(rng, 90, 3))
+    half = scipy.linalg.sqrtm(a.covariance)
+    inverse = np.linalg.inv(half)
+    transport = inverse @ scipy.linalg.sqrtm(half @ b.covariance @ half) @ inverse
+    np.testing.assert_allclose(transport @ a.covariance @ transport, b.covariance, rtol=1e-8)
+    residual = np.eye(3) - transport
+    centred = x - a.mean
+    expected = 2 * centred @ (a.mean - b.mean) + np.einsum("ni,ij,nj->n", centred, residual, centred)
+    expected -= np.trace(residual @ (a.m2 / a.n))
+    np.testing.assert_allclose(influence(x, a, b), expected, rtol=1e-8, atol=1e-9)
+
+
+def test_clustered_errors_are_the_spread_over_repeated_draws_single_and_paired() -> None:
+    rng = np.random.default_rng(5)
+    mixing = rng.normal(size=(3, 3))
+    reference = given_moments([0.4, 0.0, 0.0], np.eye(3))
+    clusters = np.repeat(np.arange(80), 4)
+    values, errors = [], []
+    for _ in range(400):
+        # Images of a prompt share half of their variance; a second model draws nearly the same images.
+        x = (rng.normal(size=(80, 3))[clusters] + rng.normal(size=(320, 3))) @ mixing / np.sqrt(2)
+        y = 1.1 * x + 0.2 * rng.normal(size=x.shape)
+        a, b = Moments.of(x), Moments.of(y)
+        of_a, of_b = influence(x, a, reference), influence(y, b, reference)
+        values.append(
+            (frechet_distance(a, reference), frechet_distance(b, reference) - frechet_distance(a, reference))
+        )
+        single, paired = clustered_mean(of_a, clusters), clustered_mean(of_b - of_a, clusters)
+        unclustered = clustered_mean(of_a, np.arange(320))
+        errors.append((single.standard_error, paired.standard_error, unclustered.standard_error))
+    spread_single, spread_paired = np.std(values, axis=0, ddof=1)
+    error_single, error_paired, unclustered_error = np.mean(errors, axis=0)
+    assert error_single == pytest.approx(spread_single, rel=0.12)
+    assert error_paired == pytest.approx(spread_paired, rel=0.12)
+    # Without clusters, or unpaired, the figure would be far off: the test can tell.
+    assert unclustered_error < 0.8 * spread_single
+    assert error_paired < 0.5 * error_single
+
+
+def test_equal_images_have_no_influence_and_raise_nothing() -> None:
+    x = np.ones((6, 4))
+    reference = Moments.of(features(np.random.default_rng(0), 30, 4))
+    np.testing.assert_array_equal(influence(x, Moments.of(x), reference), np.zeros(6))
