@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,17 +37,17 @@ class Cascade:
     def __init__(self, encoder: TextEncoder, stages: Sequence[Stage], *, precision: str = "float32") -> None:
         if not stages:
             raise ValueError("cascade: it needs at least one stage")
-        for before, after in zip(stages, stages[1:], strict=False):
+        for before, after in itertools.pairwise(stages):
             if after.config.low_res_side != before.config.side:
                 raise ValueError(
                     f"cascade: stage {after.config.name} starts from a side of {after.config.low_res_side}, "
                     f"stage {before.config.name} ends at {before.config.side}"
                 )
+        given = encoder.identity
         for stage in stages:
-            trained_with, given = stage.config.text_encoder.get("weights_sha256"), encoder.identity["weights_sha256"]
-            if trained_with != given:
+            if stage.config.text_encoder.get("weights_sha256") != given["weights_sha256"]:
                 raise ValueError(
-                    f"text encoder {encoder.identity['name']}: stage {stage.config.name} was trained with "
+                    f"text encoder {given['name']}: stage {stage.config.name} was trained with "
                     f"{stage.config.text_encoder.get('name', 'no encoder')}, of other weights; use that one"
                 )
         self.encoder = encoder
@@ -97,7 +98,7 @@ class Cascade:
         low_res: NDArray[np.uint8] | None = None,
         first: str | None = None,
         last: str | None = None,
-        on_images: Callable[[int], None] = lambda num: None,
+        on_images: Callable[[int], None] = lambda _: None,
     ) -> NDArray[np.uint8]:
         """Images uint8 [N, side, side, 3] of the last stage run.
 
@@ -107,11 +108,14 @@ class Cascade:
             settings: for every stage run, by its name.
             batch_size: samples computed together.
             low_res: N images to start from when `first` is a super-resolution stage.
-            first, last: names of the first and last stage to run; by default all are.
+            first: name of the first stage to run; by default the first there is.
+            last: name of the last stage to run; by default the last there is.
             on_images: called with the number of samples finished after each batch.
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"seeds: {len(seeds)} for {len(prompts)} prompts; one each is needed")
+        if low_res is not None and len(low_res) != len(prompts):
+            raise ValueError(f"low_res: {len(low_res)} images for {len(prompts)} prompts; one each is needed")
         text = self.encode(prompts)
         stages = self._between(first, last)
         done: list[NDArray[np.uint8]] = []
@@ -122,7 +126,11 @@ class Cascade:
                 if stage.config.name not in settings:
                     raise ValueError(f"settings: none for stage {stage.config.name}")
                 images = stage.sample(
-                    text[rows], seeds[rows], settings[stage.config.name], low_res=images, precision=self.precision
+                    text[rows],
+                    seeds[rows],
+                    settings[stage.config.name],
+                    low_res=images,
+                    precision=self.precision,
                 )
             assert images is not None
             done.append(images)
@@ -136,6 +144,8 @@ class Cascade:
                 raise ValueError(f"stage: {name} is not one of {', '.join(names)}")
         start = names.index(first) if first else 0
         stop = names.index(last) + 1 if last else len(names)
+        if start >= stop:
+            raise ValueError(f"stages: {first} comes after {last}; the order is {', '.join(names)}")
         return self.stages[start:stop]
 
 
@@ -157,7 +167,9 @@ def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str,
     file = folder / "cascade.json"
     if not file.is_file():
         known = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
-        raise ValueError(f"model.path: {name} has no cascade.json; give a folder that has one, or one of: {known}")
+        raise ValueError(
+            f"model.path: {name} has no cascade.json; give a folder that has one, or one of: {known}"
+        )
     encoders: dict[str, dict[str, Any]] = json.loads(file.read_text())["text_encoders"]
     chosen = text_encoder or next(iter(encoders))
     if chosen not in encoders:

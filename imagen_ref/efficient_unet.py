@@ -74,6 +74,7 @@ class EfficientUNet(nn.Module):
             _UBlock(config, widths[level + 1], widths[level], level, emb_dim, attend=level == lowest)
             for level in reversed(range(len(config.channels)))
         )
+        self.last = ResBlock(2 * config.stem_channels, config.stem_channels, emb_dim=emb_dim)
         self.conv_out = zero_init(nn.Conv2d(config.stem_channels, 3, 3, padding=1))
 
     def condition(self, text: TextEmbedding) -> TextContext:
@@ -92,10 +93,11 @@ class EfficientUNet(nn.Module):
         aug_logsnr: Tensor | None = None,
     ) -> Tensor:
         """The prediction for a batch; arguments as for `UNet.forward`, low_res always there."""
-        assert low_res is not None and aug_logsnr is not None
+        assert low_res is not None
+        assert aug_logsnr is not None
         emb = F.silu(self.noise_level(logsnr) + self.aug_level(aug_logsnr) + context.pooled)
         layers = iter(context.keys_values)
-        h = self.conv_in(torch.cat([z, low_res], dim=1))
+        stem = h = self.conv_in(torch.cat([z, low_res], dim=1))
         skips = []
         for block in self.down:
             h = block(h, emb, layers, context.visible)
@@ -104,7 +106,9 @@ class EfficientUNet(nn.Module):
             skip = skips.pop()
             h = skip if index == 0 else (h + skip) * SKIP_SCALE
             h = block(h, emb, layers, context.visible)
-        out: Tensor = self.conv_out(F.silu(h))
+        # The noise is a matter of single pixels, which no level below sees: the stem is joined once more
+        # at full side (an assumption: the paper's figures show no layer there).
+        out: Tensor = self.conv_out(self.last(torch.cat([h, stem], dim=1), emb))
         return out
 
 
@@ -112,7 +116,14 @@ class _DBlock(nn.Module):
     """Downsample by a strided convolution, combine embeddings, residual blocks, attention (figure A.28)."""
 
     def __init__(
-        self, config: EfficientUNetConfig, channels_in: int, channels: int, level: int, emb_dim: int, *, attend: bool
+        self,
+        config: EfficientUNetConfig,
+        channels_in: int,
+        channels: int,
+        level: int,
+        emb_dim: int,
+        *,
+        attend: bool,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels, 3, stride=2, padding=1)
@@ -127,7 +138,14 @@ class _UBlock(nn.Module):
     """Combine embeddings, residual blocks, attention, then upsample and convolve (figure A.29)."""
 
     def __init__(
-        self, config: EfficientUNetConfig, channels: int, channels_out: int, level: int, emb_dim: int, *, attend: bool
+        self,
+        config: EfficientUNetConfig,
+        channels: int,
+        channels_out: int,
+        level: int,
+        emb_dim: int,
+        *,
+        attend: bool,
     ) -> None:
         super().__init__()
         self.body = _Body(config, channels, config.num_res_blocks[level], emb_dim, attend=attend)
@@ -135,7 +153,7 @@ class _UBlock(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
         x = self.body(x, emb, layers, visible)
-        # A 3x3 convolution commutes with widening the map only on its way out: convolve small, then enlarge.
+        # Enlarging comes last, so that the convolution runs on the small map (appendix B.1).
         return F.interpolate(self.conv(x), scale_factor=2.0, mode="bilinear", align_corners=False)
 
 

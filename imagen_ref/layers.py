@@ -1,4 +1,4 @@
-"""The parts that both networks are built from: embeddings of noise level and text, residual block, attention."""
+"""What both networks are built from: embeddings of noise level and text, residual block, attention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class TextContext:
 
     Attributes:
         pooled: [B, E] vector added to the noise-level embedding.
-        keys_values: for each attention layer in order, keys and values of the text [B, heads, L + 1, head_dim].
+        keys_values: for each attention layer in order, keys and values of the text, each
+            [B, heads, L + 1, head_dim].
         visible: [B, L + 1] bool; the first position is the learned null token and always visible.
     """
 
@@ -32,8 +33,8 @@ class TextContext:
 
 def group_norm(channels: int) -> nn.GroupNorm:
     """GroupNorm over at most 32 groups of at least 4 channels each."""
-    groups = next(g for g in (32, 16, 12, 8, 6, 4, 3, 2, 1) if channels % g == 0 and channels // g >= 4 or g == 1)
-    return nn.GroupNorm(groups, channels)
+    fitting = (g for g in (32, 16, 12, 8, 6, 4, 3, 2) if channels % g == 0 and channels // g >= 4)
+    return nn.GroupNorm(next(fitting, 1), channels)
 
 
 def zero_init(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
@@ -83,7 +84,7 @@ class AttentionPool(nn.Module):
 
 
 class TextConditioner(nn.Module):
-    """A text embedding -> token states of the network's width behind a learned null token, and a pooled vector.
+    """A text embedding -> token states of the network's width behind a null token, and a pooled vector.
 
     LayerNorm stands before projection and pooling (Imagen, appendix F.1). With every token masked only the
     null token is left, so no-text has one well-defined meaning that does not depend on a prompt's length.
@@ -106,7 +107,8 @@ class TextConditioner(nn.Module):
         """
         if text.states.shape[-1] != self.text_dim:
             raise ValueError(
-                f"text encoder: its states are {text.states.shape[-1]} wide, this network was built for {self.text_dim}"
+                f"text encoder: its states are {text.states.shape[-1]} wide, this network was "
+                f"built for {self.text_dim}"
             )
         states = self.project(self.norm(text.states))
         null = self.null.to(states.dtype).expand(len(text), 1, -1)
@@ -203,7 +205,8 @@ class TextAttention(nn.Module):
             own_key, own_value = split_heads(_flat(self.key_value(tokens)), 2, self.num_heads)
             key, value = torch.cat([own_key, key], dim=2), torch.cat([own_value, value], dim=2)
             mask = F.pad(mask, (height * width, 0), value=True)
-        attended = F.scaled_dot_product_attention(query, key.to(query.dtype), value.to(query.dtype), attn_mask=mask)
+        key, value = key.to(query.dtype), value.to(query.dtype)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         merged = attended.transpose(2, 3).reshape(batch, channels, height, width)
         x = x + self.out(merged)
         return x if self.feed_forward is None else x + self.feed_forward(x)

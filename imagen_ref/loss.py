@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from imagen_ref.augmentation import augment
+from imagen_ref.efficient_unet import EfficientUNet
 from imagen_ref.parameterization import training_target
 from imagen_ref.resize import resize, to_float, to_uint8
 from imagen_ref.stage import StageConfig
@@ -48,9 +49,19 @@ def draw(config: StageConfig, batch_size: int, *, text_dropout: float, generator
 
 
 def diffusion_loss(
-    network: UNet, config: StageConfig, images: Tensor, text: TextEmbedding, random: Draw
+    network: UNet | EfficientUNet,
+    config: StageConfig,
+    images: Tensor,
+    text: TextEmbedding,
+    random: Draw,
+    *,
+    max_weight: float = 1.0,
 ) -> Tensor:
     """Mean squared error of the stage's prediction, a scalar.
+
+    Each sample's error is weighted by 1 / alpha^2, at most `max_weight`. At 1 that is the paper's loss. With
+    eps-prediction 1 / alpha^2 turns the error of eps into that of v (Salimans & Ho 2022), which says more about
+    the noisy end, where the text decides what is drawn: short trainings learn to read sooner.
 
     Args:
         network: the network being trained.
@@ -58,6 +69,7 @@ def diffusion_loss(
         images: uint8 [B, H, H, 3] at any side from which the stage's sides follow by the one resize.
         text: embeddings of the captions, before dropping.
         random: what `draw` gave.
+        max_weight: at least 1.
     """
     full = to_float(images)
     x = resize(full, config.side)
@@ -70,6 +82,8 @@ def diffusion_loss(
         seen = to_float(to_uint8(resize(full, config.low_res_side)))
         noisy, aug_logsnr = augment(seen, random.aug_level, random.low_res_noise)
         low_res = resize(noisy, config.side)
-    out = network(z, schedule.logsnr(random.t), network.condition(text.drop(random.drop_text)), low_res, aug_logsnr)
+    context = network.condition(text.drop(random.drop_text))
+    out: Tensor = network(z, schedule.logsnr(random.t), context, low_res, aug_logsnr)
     target = training_target(config.prediction, x, random.eps, alpha, sigma)
-    return (out.float() - target).square().mean()
+    weight = alpha.square().reciprocal().clamp(max=max_weight)
+    return (weight * (out.float() - target).square()).mean()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from imagen_ref.augmentation import augment
@@ -29,9 +29,9 @@ from imagen_ref.text.embedding import TextEmbedding, null_embedding
 from imagen_ref.unet import UNet, UNetConfig
 
 FORMAT = "imagen_ref.stage/1"
-NETWORKS: dict[str, tuple[type[UNetConfig] | type[EfficientUNetConfig], type[UNet] | type[EfficientUNet]]] = {
-    "unet": (UNetConfig, UNet),
-    "efficient_unet": (EfficientUNetConfig, EfficientUNet),
+NETWORKS: dict[str, type[UNetConfig] | type[EfficientUNetConfig]] = {
+    "unet": UNetConfig,
+    "efficient_unet": EfficientUNetConfig,
 }
 
 
@@ -61,7 +61,15 @@ class StageConfig:
     def __post_init__(self) -> None:
         check_prediction(self.prediction)
         if self.low_res_side is not None and self.side % self.low_res_side:
-            raise ValueError(f"low_res_side: {self.low_res_side} does not divide the stage's side of {self.side}")
+            raise ValueError(
+                f"low_res_side: {self.low_res_side} does not divide the stage's side of {self.side}"
+            )
+        takes_low_res = isinstance(self.network, EfficientUNetConfig) or self.network.low_res
+        if takes_low_res != (self.low_res_side is not None):
+            raise ValueError(
+                f"stage {self.name}: low_res_side={self.low_res_side}, but its network "
+                f"{'needs' if takes_low_res else 'takes no'} low-resolution image"
+            )
 
     @property
     def side(self) -> int:
@@ -80,20 +88,22 @@ class StageConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON form that `stage_config` reads back."""
-        kind = next(kind for kind, (config, _) in NETWORKS.items() if isinstance(self.network, config))
+        kind = next(kind for kind, config in NETWORKS.items() if isinstance(self.network, config))
         return {**asdict(self), "network": {"kind": kind, **asdict(self.network)}}
 
 
 def stage_config(data: Mapping[str, Any]) -> StageConfig:
     """A StageConfig from its JSON form. Raises ValueError for an unknown network or field."""
     values = dict(data)
-    network = dict(values.pop("network"))
+    network = dict(values.pop("network", {}))
     kind = network.pop("kind", None)
     if kind not in NETWORKS:
         raise ValueError(f"network.kind: {kind!r} is not one of {', '.join(NETWORKS)}")
-    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in network.items()}
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in network.items()
+    }
     try:
-        return StageConfig(network=NETWORKS[kind][0](**shape), **values)
+        return StageConfig(network=NETWORKS[kind](**shape), **values)
     except TypeError as error:
         raise ValueError(f"stage {values.get('name', '?')}: {error}") from error
 
@@ -101,7 +111,9 @@ def stage_config(data: Mapping[str, Any]) -> StageConfig:
 class Stage:
     """A network with its configuration, ready to sample."""
 
-    def __init__(self, config: StageConfig, network: UNet | EfficientUNet, *, weights_sha256: str = "") -> None:
+    def __init__(
+        self, config: StageConfig, network: UNet | EfficientUNet, *, weights_sha256: str = ""
+    ) -> None:
         self.config = config
         self.network = network
         self.weights_sha256 = weights_sha256
@@ -120,11 +132,14 @@ class Stage:
                 metadata = file.metadata() or {}
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except SafetensorError as error:
-            raise ValueError(f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})") from error
+            raise ValueError(
+                f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})"
+            ) from error
         if metadata.get("format") != FORMAT:
             raise ValueError(f"checkpoint {path}: format {metadata.get('format')!r} is not {FORMAT!r}")
         config = stage_config(json.loads(metadata["config"]))
         network = config.make_network()
+        _check_fits(path, network, state)
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
         network.requires_grad_(False).eval().to(device)
         return Stage(config, network, weights_sha256=_sha256(path))
@@ -151,9 +166,8 @@ class Stage:
         noise = SampleNoise(seeds, self.config.name, device)
         conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
         with torch.no_grad():
-            context = guided_context(
-                self.network, text.to(device), null_embedding(1, text.states.shape[-1]).to(device), settings.guidance_weight
-            )
+            null = null_embedding(1, text.states.shape[-1]).to(device)
+            context = guided_context(self.network, text.to(device), null, settings.guidance_weight)
             denoiser = Denoiser(
                 network=self.network,
                 schedule=self.config.make_schedule(),
@@ -175,13 +189,12 @@ class Stage:
         self, images: NDArray[np.uint8] | None, aug_level: float, noise: SampleNoise
     ) -> tuple[Tensor | None, Tensor | None]:
         """The augmented low-resolution image at this stage's side, drawn once per sample."""
-        if self.config.low_res_side is None:
+        side = self.config.low_res_side
+        if side is None:
             return None, None
-        if images is None or images.shape[1] != self.config.low_res_side:
+        if images is None or images.shape[1:3] != (side, side):
             got = "none" if images is None else f"{images.shape[2]}x{images.shape[1]}"
-            raise ValueError(
-                f"stage {self.config.name}: it starts from {self.config.low_res_side}x{self.config.low_res_side} images, got {got}"
-            )
+            raise ValueError(f"stage {self.config.name}: it starts from {side}x{side} images, got {got}")
         x = to_float(torch.from_numpy(images)).to(noise.device)
         levels = torch.full((len(x),), aug_level, device=noise.device)
         augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]))
@@ -193,11 +206,37 @@ def save_stage(
 ) -> None:
     """Writes weights and configuration as one safetensors file, atomically."""
     tensors = {
-        name.removeprefix("_orig_mod."): tensor.detach().to(dtype).cpu().contiguous() for name, tensor in state.items()
+        # A compiled network puts this prefix before its names.
+        name.removeprefix("_orig_mod."): tensor.detach().to(dtype).cpu().contiguous()
+        for name, tensor in state.items()
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, metadata={"format": FORMAT, "config": json.dumps(config.to_json(), sort_keys=True)})
+    metadata = {"format": FORMAT, "config": json.dumps(config.to_json(), sort_keys=True)}
+    temporary.write_bytes(_sorted_header(save(tensors, metadata=metadata)))
     temporary.replace(path)
+
+
+def _sorted_header(content: bytes) -> bytes:
+    """A safetensors file with its header in key order.
+
+    The library writes metadata in random order; the hash of the same weights has to be the same.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[start:]
+
+
+def _check_fits(path: Path, network: UNet | EfficientUNet, state: Mapping[str, Tensor]) -> None:
+    """Raises ValueError in one line where weights and configuration of a file do not belong together."""
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise ValueError(
+            f"checkpoint {path}: {len(wrong)} weights do not fit its configuration, among them {wrong[0]} "
+            f"of shape {found.get(wrong[0])} for {expected.get(wrong[0])}"
+        )
 
 
 def _sha256(path: Path) -> str:

@@ -28,6 +28,7 @@ class TrainConfig:
         warmup_steps: linear warm-up of the learning rate.
         decay_steps: linear decay to zero over the last steps; 0 keeps the rate constant.
         text_dropout: share of captions replaced by the null embedding (0.1 in the paper).
+        max_loss_weight: see `diffusion_loss`; 1 is the paper's loss.
         ema_decay: of the averaged weights that are saved (an assumption: the paper does not say).
         checkpoint_every: steps between checkpoints.
         precision: "float32" or "bfloat16" autocast.
@@ -42,6 +43,7 @@ class TrainConfig:
     weight_decay: float = 0.01
     grad_clip: float = 1.0
     text_dropout: float = 0.1
+    max_loss_weight: float = 1.0
     ema_decay: float = 0.9999
     checkpoint_every: int = 200
     precision: str = "float32"
@@ -65,7 +67,7 @@ def train_stage(
     encoder: TextEncoder,
     folder: Path,
     *,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
     """Trains a stage and writes its averaged weights to `folder/<name>.safetensors`.
 
@@ -81,27 +83,31 @@ def train_stage(
     """
     folder.mkdir(parents=True, exist_ok=True)
     stage = replace(stage, text_encoder=encoder.identity)
-    torch.manual_seed(config.seed)
-    network = stage.make_network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network: Any = stage.make_network()
+    network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay
+        network.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, config.beta2),
+        weight_decay=config.weight_decay,
     )
     average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
     first = _resume(folder / "training.pt", stage, network, optimizer, average)
     network.train()
-    log = (folder / "metrics.jsonl").open("a")
     started = time.monotonic()
-    for step in range(first, config.num_steps):
-        loss = _step(stage, config, data, encoder, network, optimizer, step)
-        update_ema(average, network, step=step, decay=config.ema_decay)
-        rate = config.batch_size * (step + 1 - first) / (time.monotonic() - started)
-        report(Progress(step=step + 1, num_steps=config.num_steps, loss=loss, images_per_second=rate))
-        log.write(json.dumps({"step": step + 1, "loss": loss, "images_per_second": rate}) + "\n")
-        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.num_steps:
-            log.flush()
-            _save(folder / "training.pt", stage, network, optimizer, average, step + 1)
-            save_stage(folder / f"{stage.name}.safetensors", stage, average)
-    log.close()
+    with (folder / "metrics.jsonl").open("a") as log:
+        for step in range(first, config.num_steps):
+            loss = _step(stage, config, data, encoder, network, optimizer, step)
+            update_ema(average, network, step=step, decay=config.ema_decay)
+            rate = config.batch_size * (step + 1 - first) / (time.monotonic() - started)
+            report(Progress(step=step + 1, num_steps=config.num_steps, loss=loss, images_per_second=rate))
+            log.write(json.dumps({"step": step + 1, "loss": loss, "images_per_second": rate}) + "\n")
+            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.num_steps:
+                log.flush()
+                _save(folder / "training.pt", stage, network, optimizer, average, step + 1)
+                save_stage(folder / f"{stage.name}.safetensors", stage, average)
     (folder / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
     return folder / f"{stage.name}.safetensors"
 
@@ -130,7 +136,9 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, config)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
-        loss = diffusion_loss(network, stage, images, text, random)
+        loss = diffusion_loss(
+            network, stage, images, text, random, max_weight=config.max_loss_weight
+        )
     value = float(loss.detach())
     if not torch.isfinite(loss):
         raise FloatingPointError(f"loss is {value} at step {step} on samples {indices}")
@@ -160,7 +168,9 @@ def _save(path: Path, stage: StageConfig, network: Any, optimizer: Any, average:
     temporary.replace(path)
 
 
-def _resume(path: Path, stage: StageConfig, network: Any, optimizer: Any, average: dict[str, torch.Tensor]) -> int:
+def _resume(
+    path: Path, stage: StageConfig, network: Any, optimizer: Any, average: dict[str, torch.Tensor]
+) -> int:
     """Loads what `_save` wrote, if anything, and returns the next step."""
     if not path.is_file():
         return 0

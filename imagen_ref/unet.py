@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -110,7 +111,8 @@ class UNet(nn.Module):
         """
         emb = self.noise_level(logsnr) + context.pooled
         if self.aug_level is not None:
-            assert low_res is not None and aug_logsnr is not None
+            assert low_res is not None
+            assert aug_logsnr is not None
             emb = emb + self.aug_level(aug_logsnr)
             z = torch.cat([z, low_res], dim=1)
         layers = iter(context.keys_values)
@@ -148,13 +150,14 @@ class _Step(nn.Module):
         self.block = ResBlock(channels_in, channels, emb_dim=emb_dim, resample=resample)
         attend = attend or side in config.attention_sides
         self.attention = (
-            TextAttention(channels, head_dim=config.head_dim, text_width=config.text_width) if attend else None
+            TextAttention(channels, head_dim=config.head_dim, text_width=config.text_width)
+            if attend
+            else None
         )
 
-    def forward(self, x: Tensor, emb: Tensor, layers: object, visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
         x = self.block(x, emb)
         if self.attention is None:
             return x
-        keys_values: KeyValue = next(layers)  # type: ignore[call-overload]
-        out: Tensor = self.attention(x, keys_values, visible)
+        out: Tensor = self.attention(x, next(layers), visible)
         return out

@@ -80,7 +80,7 @@ def decimals(value: float, ci95: tuple[float, float] | None) -> int:
     """Decimals that give the interval's half-width (or the value, without one) one digit, two if it opens
     with 1 or 2.
     """
-    size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 100
+    size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 20
     if not math.isfinite(size) or size == 0:
         return len(f"{value:g}".partition(".")[2])
     exponent = math.floor(math.log10(size))

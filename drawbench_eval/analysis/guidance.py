@@ -126,20 +126,18 @@ def matched(first: Curve, second: Curve, scores: Scores, alignment: str, distanc
     """
     resampled = _resample([first, second], scores, alignment, distance)
     one, other = resampled.observed
-    gap, shared = matched_difference(one, other, num_levels=NUM_LEVELS), overlap(one[0], other[0])
-    if gap is None or shared is None:
+    gap, share = matched_difference(one, other, num_levels=NUM_LEVELS)
+    if np.isnan(gap):
         return None
-    (a1, d1), (a2, d2) = resampled.draws
-    redrawn = [
-        matched_difference((a1[i], d1[i]), (a2[i], d2[i]), num_levels=NUM_LEVELS) for i in range(len(a1))
-    ]
-    gaps = np.array([result[0] for result in redrawn if result is not None])
+    gaps, _ = matched_difference(*resampled.draws, num_levels=NUM_LEVELS)
+    known = gaps[~np.isnan(gaps)]
     # Curves that hardly overlap do not overlap at all in many draws; the rest would give false comfort.
-    ci95 = percentile_interval(gaps) if len(gaps) >= 0.95 * NUM_DRAWS else None
+    ci95 = percentile_interval(known) if len(known) >= 0.95 * NUM_DRAWS else None
+    low, high = overlap(one[0], other[0])
     return Matched(
-        estimate=resampled.estimate(gap[0], ci95),
-        shared=shared,
-        num_below=round(gap[1] * NUM_LEVELS),
+        estimate=resampled.estimate(float(gap), ci95),
+        shared=(float(low), float(high)),
+        num_below=round(float(share) * NUM_LEVELS),
         num_levels=NUM_LEVELS,
     )
 

@@ -89,24 +89,26 @@ def make_panel(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], colum
     column is absent a sample belongs to different prompts in two runs, or no sample is scored in all of
     them.
     """
-    frames = {run_id: scores[run_id].set_index("sample_id") for run_id in run_ids}
-    joined = frames[run_ids[0]][["prompt_id"]]
-    for column in columns:
-        for run_id, frame in frames.items():
-            if column not in frame.columns:
-                raise ValueError(f"run {run_id}: scores.parquet lacks the column {column}")
-            joined = joined.join(frame[column].astype("float64").rename(f"{column}/{run_id}"), how="inner")
-            if (frame.loc[joined.index, "prompt_id"] != joined["prompt_id"]).any():
-                raise ValueError(
-                    f"run {run_id}: its samples belong to other prompts than those of run {run_ids[0]}"
-                )
-    joined = joined.dropna().sort_index()
+    frames = {run_id: scores[run_id].set_index("sample_id") for run_id in dict.fromkeys(run_ids)}
+    prompts = frames[run_ids[0]]["prompt_id"]
+    series = [prompts]
+    for run_id, frame in frames.items():
+        shared = frame.index.intersection(prompts.index)
+        if (frame.loc[shared, "prompt_id"] != prompts[shared]).any():
+            raise ValueError(
+                f"run {run_id}: its samples belong to other prompts than those of run {run_ids[0]}"
+            )
+        absent = [column for column in columns if column not in frame.columns]
+        if absent:
+            raise ValueError(f"run {run_id}: scores.parquet lacks the column {absent[0]}")
+    series += [frames[run_id][column].astype("float64") for column in columns for run_id in run_ids]
+    joined = pd.concat(series, axis=1, join="inner").dropna().sort_index()
     if joined.empty:
         raise ValueError(
             f"runs {', '.join(run_ids)}: no sample that all of them scored in {', '.join(columns)}"
         )
-    prompt_ids, prompt = np.unique(joined["prompt_id"].to_numpy(dtype=str), return_inverse=True)
-    values = joined.drop(columns="prompt_id").to_numpy(dtype=np.float64)
+    prompt_ids, prompt = np.unique(joined.iloc[:, 0].to_numpy(dtype=str), return_inverse=True)
+    values = joined.iloc[:, 1:].to_numpy(dtype=np.float64)
     return Panel(prompt_ids=tuple(map(str, prompt_ids)), prompt=prompt.astype(np.int64), values=values)
 
 

@@ -21,42 +21,47 @@ def pareto_front(x: Array, y: Array, *, x_higher: bool = False, y_higher: bool =
 
 
 def lowest_at(levels: Array, alignment: Array, distance: Array) -> Array:
-    """The lowest distance that a curve reaches at each level of alignment: [levels], NaN outside its range.
+    """The lowest distance that a curve reaches at each level of alignment: [..., levels], NaN outside its
+    range.
 
-    The curve is the polygon through its points in the order given (by weight). Where alignment turns down
-    again the curve passes a level twice, and the better passage counts: that is the setting one would use.
+    The curve is the polygon through its points [..., points] in the order given (by weight). Where
+    alignment turns down again the curve passes a level twice, and the better passage counts: that is the
+    setting one would use. Leading dimensions are many curves at once.
     """
     levels = np.asarray(levels, dtype=np.float64)
     best = np.full(levels.shape, np.nan)
-    for a0, a1, d0, d1 in zip(alignment[:-1], alignment[1:], distance[:-1], distance[1:], strict=True):
-        inside = (levels >= min(a0, a1)) & (levels <= max(a0, a1))
-        if a0 == a1:
-            here = np.full(levels.shape, min(d0, d1))
-        else:
-            share = np.clip((levels - a0) / (a1 - a0), 0.0, 1.0)
-            here = (1 - share) * d0 + share * d1
+    for index in range(alignment.shape[-1] - 1):
+        a0, a1 = alignment[..., index, None], alignment[..., index + 1, None]
+        d0, d1 = distance[..., index, None], distance[..., index + 1, None]
+        inside = (levels >= np.minimum(a0, a1)) & (levels <= np.maximum(a0, a1))
+        flat = a0 == a1
+        share = np.clip((levels - a0) / np.where(flat, 1.0, a1 - a0), 0.0, 1.0)
+        here = np.where(flat, np.minimum(d0, d1), (1 - share) * d0 + share * d1)
         best = np.where(inside, np.fmin(best, here), best)
     return best
 
 
-def overlap(a: Array, b: Array) -> tuple[float, float] | None:
-    """The range of alignment that both curves reach, or None where they share no more than a point."""
-    low, high = max(float(np.min(a)), float(np.min(b))), min(float(np.max(a)), float(np.max(b)))
-    return (low, high) if high > low else None
+def overlap(a: Array, b: Array) -> tuple[Array, Array]:
+    """Lower and upper end of the alignment that both curves reach; upper <= lower where they share no
+    range.
+    """
+    return np.maximum(a.min(axis=-1), b.min(axis=-1)), np.minimum(a.max(axis=-1), b.max(axis=-1))
 
 
 def matched_difference(
     first: tuple[Array, Array], second: tuple[Array, Array], *, num_levels: int = 21
-) -> tuple[float, float] | None:
+) -> tuple[Array, Array]:
     """How far the first curve's distance lies above the second's at matched alignment.
 
-    Each curve is (alignment, distance) in order of weight. Over `num_levels` equally spaced levels of the
-    range that both reach: the mean difference, and the share of levels where the first is at or below the
-    second. None where the ranges do not overlap.
+    Each curve is (alignment, distance), [..., points] each, in order of weight. Over `num_levels` equally
+    spaced levels of the range that both reach: the mean difference, and the share of levels where the first
+    is at or below the second; NaN where the ranges do not overlap. Leading dimensions are many pairs at once.
     """
-    shared = overlap(first[0], second[0])
-    if shared is None or min(len(first[0]), len(second[0])) < 2:
-        return None
-    levels = np.linspace(*shared, num_levels)
+    low, high = overlap(first[0], second[0])
+    steps = np.linspace(0.0, 1.0, num_levels)
+    # Clipped, because the last level may lie a rounding error above the range.
+    levels = np.clip(low[..., None] + steps * (high - low)[..., None], low[..., None], high[..., None])
     gap = lowest_at(levels, *first) - lowest_at(levels, *second)
-    return float(np.mean(gap)), float(np.mean(gap <= 0))
+    shared = (high > low) & (first[0].shape[-1] > 1) & (second[0].shape[-1] > 1)
+    mean = np.where(shared, gap.mean(axis=-1), np.nan)
+    return mean, np.where(shared, (gap <= 0).mean(axis=-1), np.nan)

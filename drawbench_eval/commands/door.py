@@ -40,6 +40,8 @@ def hydra_app(config_name: str, task: Callable[[DictConfig], None]) -> None:
         raise ValueError(f"{unknown[0]}: no such option; write settings as KEY=VALUE")
     # Without it Hydra prints its own 3 to 10 lines and exits with 1 where its door should raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    # Bars of libraries that load weights would stand between our own lines.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
     def guarded_task(config: DictConfig) -> None:
         code = guarded(lambda: task(config))

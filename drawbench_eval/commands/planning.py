@@ -39,9 +39,10 @@ SHORT_NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSettings:
-    """The `prompts` group. `limit` keeps the first so many."""
+    """The `prompts` group. `split` is for source=scenes; `limit` keeps the first so many."""
 
     source: Literal["scenes", "file"]
+    split: Literal["suite", "validation", "test"] = "suite"
     path: Path | None = None
     columns: Columns = field(default_factory=Columns)
     limit: int | None = None
@@ -107,7 +108,7 @@ def load_prompts(settings: PromptSettings) -> PromptSet:
     if settings.source == "scenes":
         from drawbench_eval.scenes.suite import prompt_set
 
-        prompts = prompt_set()
+        prompts = prompt_set(settings.split)
     else:
         prompts = read_prompts(cast(Path, settings.path), settings.columns)
     return replace(prompts, prompts=prompts.prompts[: settings.limit])

@@ -1,6 +1,7 @@
 """The Hydra callback around a sweep of `evaluate`: plans and records it first, counts what came out last."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -28,13 +30,29 @@ class SweepRecorder(Callback):
     before any point has started.
     """
 
+    def __init__(self) -> None:
+        # Point by point, the images still to be made; empty in a launcher's worker process.
+        self._pending: tuple[int, ...] = ()
+        self._started = 0.0
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Compose and check every point, record the sweep, and say what it costs."""
         try:
             plans, overrides = _plan(config, str(kwargs["config_name"]))
-            _start(config, plans, overrides)
+            self._pending = _start(config, plans, overrides)
+            self._started = time.monotonic()
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             sys.exit(report_mistake(error))
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ARG002
+        """Say how much of the sweep is left, from what it took so far."""
+        from drawbench_eval.runs.progress import duration
+
+        number = int(config.hydra.job.num)
+        made, left = sum(self._pending[: number + 1]), sum(self._pending[number + 1 :])
+        if left and self._pending[number]:
+            seconds = (time.monotonic() - self._started) / made * left
+            _say(f"{number + 1} of {len(self._pending)} points over, about {duration(seconds)} left")
 
     def on_multirun_end(self, config: DictConfig, **_kwargs: Any) -> None:
         """Say how many of how many points are complete; the exit code is 1 unless all are."""
@@ -73,7 +91,10 @@ def _points(config: DictConfig) -> list[list[str]]:
     return points
 
 
-def _start(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]) -> None:
+def _start(
+    config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]
+) -> tuple[int, ...]:
+    """Record the sweep, say what it costs, and give the images to be made at each point."""
     from drawbench_eval.runs import forecast, sweep
 
     results = Path(str(config.results))
@@ -88,6 +109,7 @@ def _start(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequ
         sys.exit(0)
     generator = plans[0].samples.generator
     _say(f"{expected.said()} on {generator.device} in {generator.precision}")
+    return expected.pending
 
 
 def _record(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]) -> "SweepRecord":

@@ -21,10 +21,11 @@ class Paragraph:
 
 @dataclass(frozen=True, kw_only=True)
 class Bullets:
-    """A list; each item has a lead in bold ("" for none) and its text."""
+    """A list; each item has a lead in bold ("" for none) and its text; `muted` for small print."""
 
     kind: ClassVar[str] = "bullets"
     items: tuple[tuple[str, str], ...]
+    muted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +76,12 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One claim with what was found: (verdict, sentence, small print) each."""
+    """One claim with what was found: verdict, sentence, how much of what (n and method), and a remark."""
 
     kind: ClassVar[str] = "evidence"
     claim: str
     source: str
-    found: tuple[tuple[str, str, str], ...]
+    found: tuple[tuple[str, str, str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,30 +10,45 @@ from drawbench_eval.report.data import ReportData
 
 _VERDICTS = ("seen", "opposite", "not resolved", "not testable with these runs")
 _INTRO = (
-    "Each verdict follows from a 95 % interval: seen when it lies on the paper's side of zero, opposite when on the "
-    "other, not resolved when it holds both. All comparisons are between the same prompts and seeds."
+    "Each verdict follows from a 95 % interval: seen when it lies on the paper's side of zero, opposite "
+    "when on the other, not resolved when it holds both. All comparisons are between the same prompts and "
+    "seeds."
 )
 
 
-def findings_section(data: ReportData) -> Section:
-    """The section on the paper's claims; empty without findings."""
-    if not data.findings:
-        return Section(title="What the runs say", blocks=())
-    contexts = list(dict.fromkeys(finding.context for finding in data.findings))
-    methods = _letters(data.findings)
-    blocks: list[Block] = [Paragraph(text=_INTRO, muted=True)]
-    for context in contexts:
+def verdicts_section(data: ReportData) -> Section:
+    """The verdicts at a glance; empty without findings."""
+    blocks: list[Block] = []
+    for context, findings in _by_context(data).items():
         if context:
             blocks.append(Paragraph(text=f"Runs with {context}:"))
-        blocks.append(_matrix(data, [f for f in data.findings if f.context == context]))
-    for context in contexts:
-        here = [finding for finding in data.findings if finding.context == context]
+        blocks.append(_matrix(data, findings))
+    if blocks:
+        blocks.append(Paragraph(text=_INTRO, muted=True))
+    return Section(title="What the runs say", blocks=tuple(blocks))
+
+
+def evidence_section(data: ReportData) -> Section:
+    """What was measured for each claim, and how; empty without findings."""
+    methods = _letters(data.findings)
+    contexts = _by_context(data)
+    blocks: list[Block] = []
+    for context, findings in contexts.items():
         if len(contexts) > 1:
             blocks.append(Paragraph(text=f"Runs with {context or 'nothing else changed'}:"))
-        for key in dict.fromkeys(finding.key for finding in here):
-            blocks.append(_evidence([finding for finding in here if finding.key == key], methods))
-    blocks.append(Bullets(items=tuple((f"[{letter}]", method) for method, letter in methods.items())))
-    return Section(title="What the runs say", blocks=tuple(blocks))
+        keys = dict.fromkeys(finding.key for finding in findings)
+        blocks += [_evidence([f for f in findings if f.key == key], methods) for key in keys]
+    legend = tuple((f"[{letter}]", f"{method}.") for method, letter in methods.items())
+    if legend:
+        blocks.append(Bullets(items=legend, muted=True))
+    return Section(title="The claims in numbers", blocks=tuple(blocks))
+
+
+def _by_context(data: ReportData) -> dict[str, list[Finding]]:
+    contexts: dict[str, list[Finding]] = {}
+    for finding in data.findings:
+        contexts.setdefault(finding.context, []).append(finding)
+    return contexts
 
 
 def count_verdicts(findings: Sequence[Finding]) -> str:
@@ -52,7 +67,9 @@ def in_short(finding: Finding, data: ReportData) -> str:
 
 def tied(text: str) -> str:
     """The text with spaces that do not break in 'w = 4' and '95 %'."""
-    return text.replace("w = ", "w\u00a0=\u00a0").replace("95 %", "95\u00a0%")
+    return (
+        text.replace("w = ", "w\u00a0=\u00a0").replace("n = ", "n\u00a0=\u00a0").replace("95 %", "95\u00a0%")
+    )
 
 
 def _matrix(data: ReportData, findings: Sequence[Finding]) -> Verdicts:
@@ -77,9 +94,7 @@ def _letters(findings: Sequence[Finding]) -> dict[str, str]:
 def _evidence(findings: Sequence[Finding], methods: dict[str, str]) -> Evidence:
     found = []
     for finding in findings:
-        small = ""
-        if finding.estimate is not None:
-            small = f"n = {finding.n} images, {finding.num_prompts} prompts; method {methods[finding.method]}"
-            small += "; weights chosen on these same samples" if finding.same_samples else ""
-        found.append((finding.verdict, tied(finding.sentence), small))
-    return Evidence(claim=findings[0].claim, source=findings[0].source, found=tuple(found))
+        basis = f"n = {finding.n} [{methods[finding.method]}]" if finding.estimate is not None else ""
+        remark = "Weights chosen on these same samples." if finding.same_samples else ""
+        found.append((finding.verdict, tied(finding.sentence), tied(basis), remark))
+    return Evidence(claim=findings[0].claim, source=findings[0].source, found=tuple(dict.fromkeys(found)))

@@ -8,22 +8,23 @@ from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.numbers import setting
 
 SCENES = (
-    "A procedural world of coloured shapes, a model at a quarter of Imagen's side, and scorers trained on that "
-    "world. It can say how the mechanisms behave in a world small enough to check. It says nothing about natural "
-    "images, and neither supports nor refutes the paper's claims about them."
+    "A procedural world of coloured shapes, a model at a quarter of Imagen's side, and scorers trained on "
+    "that world. It can say how the mechanisms behave in a world small enough to check. It says nothing "
+    "about natural images, and neither supports nor refutes the paper's claims about them."
 )
 CHECKPOINTS = (
-    "Intervals carry the sampling of prompts and seeds only. Another training run of the same model would differ "
-    "by more than they say."
+    "Intervals carry the sampling of prompts and seeds only. Another training run of the same model would "
+    "differ by more than they say."
 )
 CHOSEN = (
-    "The best weight of a curve is flattering where it is measured on the samples it was chosen on. Findings about "
-    "a best weight choose it on one half of the prompts and measure it on the other; where that is not so, they "
-    "say so. The points marked as the front are chosen on the samples they are shown on."
+    "The best weight of a curve is flattering where it is measured on the samples it was chosen on. "
+    "Findings about a best weight choose it on one half of the prompts and measure it on the other; where "
+    "that is not so, they say so. The points marked as the front are chosen on the samples they are shown "
+    "on."
 )
 DEPENDS_ON_N = (
-    "It estimates its expected value at this number of images, which is larger than at more images. Compare it "
-    "only at equal n and equal protocol."
+    "It estimates its expected value at this number of images, which is larger than at more images. "
+    "Compare it only at equal n and equal protocol."
 )
 MIXED = (
     "Numbers of unlike protocol stand together here because that was asked for. The last section lists the "

@@ -59,9 +59,9 @@ def spans_much(distances: Array) -> bool:
 
 
 def logarithmic(ax: Axes) -> None:
-    """Turns the y axis logarithmic, with plain numbers at 1, 2 and 5."""
+    """Turns the y axis logarithmic, with plain numbers at 1, 2, 3 and 5."""
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 3.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
 

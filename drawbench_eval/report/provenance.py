@@ -63,9 +63,10 @@ def _counts(data: ReportData) -> str:
         float(record.timings.get(key) or 0) for record in records for key in ("generate_s", "score_s")
     )
     text = (
-        f"Of {len(data.runs)} planned runs: {', '.join(parts)}. The complete ones asked for {totals['requested']} "
-        f"images and made {totals['generated']}; {totals['missing']} are missing, {totals['unreadable']} unreadable, "
-        f"and {totals['truncated_prompts']} times a prompt was longer than the model reads."
+        f"Of {len(data.runs)} planned runs: {', '.join(parts)}. The complete ones asked for "
+        f"{totals['requested']} images and made {totals['generated']}; {totals['missing']} are missing, "
+        f"{totals['unreadable']} unreadable, and {totals['truncated_prompts']} times a prompt was longer "
+        "than the model reads."
     )
     return f"{text} Generating and scoring took {duration(seconds)} in all." if seconds else text
 
@@ -74,12 +75,11 @@ def _pairing(data: ReportData) -> str:
     """Whether every sample id stands for one prompt and seed in all runs."""
     seeds: dict[str, tuple[str, int]] = {}
     for scores in data.scores.values():
-        for sample, prompt, seed in zip(
-            scores["sample_id"], scores["prompt_id"], scores["seed"], strict=True
-        ):
+        rows = zip(scores["sample_id"], scores["prompt_id"], scores["seed"], strict=True)
+        for sample, prompt, seed in rows:
             if seeds.setdefault(sample, (prompt, seed)) != (prompt, seed):
-                return f"Sample {sample} has different prompts or seeds in different runs: pairs are by prompt only."
-    return "Every sample id has the same prompt and the same seed in all runs, so runs are compared pair by pair."
+                return f"Sample {sample} has another prompt or seed in some runs: pairs share no noise."
+    return "Every sample id has the same prompt and seed in all runs, so runs are compared pair by pair."
 
 
 def _incomplete(runs: Iterable[Run]) -> DataTable:

@@ -15,7 +15,7 @@ from drawbench_eval.report.blocks import (
 )
 from drawbench_eval.report.by_weight import weights_figure
 from drawbench_eval.report.data import ReportData
-from drawbench_eval.report.evidence import count_verdicts, findings_section, in_short, tied
+from drawbench_eval.report.evidence import count_verdicts, evidence_section, in_short, tied, verdicts_section
 from drawbench_eval.report.grids import Grid, make_grids
 from drawbench_eval.report.heatmap import (
     category_breakdown,
@@ -31,19 +31,31 @@ from drawbench_eval.report.style import TEXT_WIDTH
 from drawbench_eval.report.tables import points_table
 from drawbench_eval.report.tradeoff import pareto_figure
 
+_WEIGHTS = (
+    "Each metric against the guidance weight, with 95 % intervals clustered by prompt. Differences between "
+    "curves are known better than the intervals suggest, because all runs share prompts and seeds."
+)
+_PARETO = (
+    "One curve per thresholding mode over the guidance weight, which stands beside the points where there "
+    "is room. Bars are 95 % intervals. Filled points and the grey band are the Pareto front: no other run "
+    "is at least as good in both and better in one. Better is to the lower right."
+)
+
 
 def build_report(data: ReportData) -> Report:
     """All sections that the runs have something for, with figures and tables numbered in order."""
     curves = _curves(data)
+    pictures = [block for block in curves.blocks if isinstance(block, Picture)]
+    pareto = [picture.number for picture in pictures if picture.name == "pareto"]
     grids = make_grids(data)
-    samples = _samples(grids, number=1 + len(curves.blocks))
-    first_map = len(curves.blocks) + len(samples.blocks) + 1 if grids else 1 + len(curves.blocks)
+    number = 1 + len(pictures)
     sections = [
-        findings_section(data),
+        verdicts_section(data),
         curves,
-        _points(data),
-        samples,
-        _breakdowns(data, number=first_map),
+        evidence_section(data),
+        _points(data, pareto=pareto[0] if pareto else None),
+        _samples(grids, number=number),
+        _breakdowns(data, number=number + (1 if grids else 0)),
         limits_section(data),
         provenance_section(data),
     ]
@@ -59,8 +71,9 @@ def _subtitle(data: ReportData) -> str:
     per_run = sorted({len(scores) for scores in data.scores.values()})
     prompts = sorted({scores["prompt_id"].nunique() for scores in data.scores.values()})
     what = f"Sweep {data.sweep.name}" if data.sweep else "All runs of the results folder"
+    planned = "planned runs" if data.sweep else "runs"
     return (
-        f"{what}: {len(data.complete)} of {len(data.runs)} planned runs complete, "
+        f"{what}: {len(data.complete)} of {len(data.runs)} {planned} complete, "
         f"{_range(per_run)} images of {_range(prompts)} prompts in each."
     )
 
@@ -76,8 +89,8 @@ def _answer(data: ReportData) -> tuple[str, ...]:
         claims = len({finding.key for finding in data.findings})
         names = " and ".join(measure(name).short for name in data.alignments) or "the metrics there are"
         said.append(
-            f"{claims} claims of the Imagen paper about guidance and thresholding, tested {len(data.findings)} "
-            f"times in {names}: {count_verdicts(data.findings)}."
+            f"{claims} claims of the Imagen paper about guidance and thresholding, judged by {names}. "
+            f"Of {len(data.findings)} verdicts: {count_verdicts(data.findings)}."
         )
         for verdict, intro in (("opposite", "Against the paper"), ("not resolved", "Not resolved")):
             named = dict.fromkeys(in_short(f, data) for f in data.findings if f.verdict == verdict)
@@ -91,8 +104,8 @@ def _answer(data: ReportData) -> tuple[str, ...]:
         )
     if is_scenes(data):
         said.append(
-            "This is the scenes world, small enough to check: it can say how the mechanisms behave there, and "
-            "nothing about natural images."
+            "This is the scenes world, small enough to check: it can say how the mechanisms behave there, "
+            "and nothing about natural images."
         )
     return tuple(tied(sentence) for sentence in said)
 
@@ -120,44 +133,39 @@ def _best(data: ReportData) -> list[str]:
 
 def _curves(data: ReportData) -> Section:
     blocks: list[Block] = []
-    if data.distance is not None and data.alignments:
-        names = " and ".join(measure(name).short for name in data.alignments)
-        blocks.append(
-            Picture(
-                name="pareto",
-                svg=pareto_figure(data),
-                width=TEXT_WIDTH if len(data.alignments) > 1 else 0.72 * TEXT_WIDTH,
-                number=1,
-                caption=f"{measure(data.distance).title} against {names}, one curve per thresholding mode over the "
-                "guidance weight, which stands beside the points where there is room. Bars are 95 % intervals, filled "
-                "points and the grey band the Pareto front: no other run is at least as good in both and better in "
-                "one. Better is to the lower right.",
-                alt=f"Curves of {measure(data.distance).short} over {names}; the table of all points has the numbers.",
-            )
-        )
     if data.metrics and any(len(curve.weights) > 1 for curve in data.curves):
         blocks.append(
             Picture(
                 name="weights",
                 svg=weights_figure(data),
                 width=TEXT_WIDTH,
-                number=1 + len(blocks),
-                caption="Each metric against the guidance weight, with 95 % intervals clustered by prompt. The "
-                "intervals are wider than those of the differences between curves, which share prompts and seeds.",
+                number=1,
+                caption=_WEIGHTS,
                 alt="Each metric against the guidance weight; the table of all points has the numbers.",
+            )
+        )
+    if data.distance is not None and data.alignments:
+        distance, names = measure(data.distance), [measure(name).short for name in data.alignments]
+        blocks.append(
+            Picture(
+                name="pareto",
+                svg=pareto_figure(data),
+                width=TEXT_WIDTH if len(data.alignments) > 1 else 0.72 * TEXT_WIDTH,
+                number=1 + len(blocks),
+                caption=f"{distance.title}, against {' and '.join(names)}. {_PARETO}",
+                alt=f"{distance.short} against {' and '.join(names)}; the table of all points has the "
+                "numbers.",
             )
         )
     return Section(title="Curves", blocks=tuple(blocks))
 
 
-def _points(data: ReportData) -> Section:
-    caption = (
-        "All complete runs, with 95 % intervals. Front: the panels of Figure 1 in which the run is on the Pareto "
-        "front. The front is chosen on these same samples, so its points are flattered."
-    )
-    return Section(
-        title="All points", blocks=(DataTable(number=1, caption=caption, table=points_table(data)),)
-    )
+def _points(data: ReportData, *, pareto: int | None) -> Section:
+    caption = "All complete runs, with 95 % intervals. ↑: higher is better, ↓: lower is better."
+    if pareto is not None:
+        caption += f" Front: the panels of Figure {pareto} in which the run is on the Pareto front."
+    table = DataTable(number=1, caption=caption, table=points_table(data))
+    return Section(title="All points", blocks=(table,))
 
 
 def _samples(grids: tuple[Grid, ...], *, number: int) -> Section:
@@ -185,8 +193,8 @@ def _samples(grids: tuple[Grid, ...], *, number: int) -> Section:
         for index, grid in enumerate(grids, start=1)
     )
     caption = (
-        "One sample per run: columns are guidance weights, rows thresholding modes, and all images of a grid start "
-        "from the same noise. Shown is the first prompt of each category, not a choice by eye."
+        "One sample per run: columns are guidance weights, rows thresholding modes, and all images of a "
+        "grid start from the same noise. Shown is the first prompt of each category, not a choice by eye."
     )
     return Section(title="Samples", blocks=(Gallery(number=number, caption=caption, pictures=pictures),))
 
@@ -203,8 +211,8 @@ def _breakdowns(data: ReportData, *, number: int) -> Section:
             svg=heatmap_figure("categories", categories, chosen),
             width=min(TEXT_WIDTH, 1.9 + 0.4 * len(chosen)),
             number=number,
-            caption=f"{name} by category of the prompts, at a few weights (n is images per run). Categories hold few "
-            "prompts: these shares describe, they do not test.",
+            caption=f"{name} by category of the prompts, at a few weights (n is images per run). "
+            "Categories hold few prompts: these shares describe, they do not test.",
             alt=f"{name} by category; tables/categories.csv has the numbers.",
         )
     ]
@@ -215,8 +223,9 @@ def _breakdowns(data: ReportData, *, number: int) -> Section:
                 svg=heatmap_figure("kinds", kinds, chosen),
                 width=min(TEXT_WIDTH, 1.9 + 0.4 * len(chosen)),
                 number=number + 1,
-                caption=f"{name} by kind of fact: the share of captions claiming one in which it holds, and the share "
-                "of images that the oracle could read at all (an unreadable image counts as wrong).",
+                caption=f"{name} by kind of fact: the share of captions claiming one in which it holds, "
+                "and the share of images that the oracle could read at all (an unreadable image "
+                "counts as wrong).",
                 alt=f"{name} by kind of fact; tables/kinds.csv has the numbers.",
             )
         )

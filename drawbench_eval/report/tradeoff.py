@@ -53,12 +53,13 @@ def pareto_figure(data: ReportData) -> str:
             if column == 0:
                 ax.set_ylabel(axis_label(data.metrics[distance]))
         if rows > 1:
-            for ax in axes[0]:
+            for ax in axes.ravel():
                 logarithmic(ax)
             _near_front(axes[1], data, distance)
         add_legend(figure, data.curves, styles, with_front=True)
-        # Label sizes are known only once the layout is.
+        # Places for labels are known only once the layout is, which must not change any more.
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for row, column, alignment in cells:
             _annotate_weights(axes[row, column], data, styles, alignment, distance)
         return to_svg(figure)
@@ -66,17 +67,18 @@ def pareto_figure(data: ReportData) -> str:
 
 def _near_front(axes: Sequence[Axes], data: ReportData, distance: str) -> None:
     """Limits the panels to the points on the front, with a margin on every side."""
-    tops, bottoms = [], []
+    seen = []
     for ax, alignment in zip(axes, data.alignments, strict=True):
         front = on_front(data.curves, alignment, distance)
         runs = [run for curve in data.curves for run in curve.runs if run.run_id in front]
         a = np.array([run.metrics[alignment]["value"] for run in runs])
-        d = np.array([run.metrics[distance]["value"] for run in runs])
         spread = float(np.ptp(a)) or abs(float(a[0])) or 1.0
-        ax.set_xlim(a.min() - 0.6 * spread, a.max() + 0.25 * spread)
-        tops.append(float(d.max()) + 0.35 * (float(np.ptp(d)) or 0.3 * float(d.max())))
-        bottoms.append(float(d.min()) - 0.2 * (float(np.ptp(d)) or 0.3 * float(d.max())))
-    axes[0].set_ylim(min(bottoms), max(tops))
+        right = float(a.max()) + 0.25 * spread
+        # A share ends at 1.
+        right = min(right, 1.02) if data.metrics[alignment].unit == "share" else right
+        ax.set_xlim(float(a.min()) - 0.5 * spread, right)
+        seen += [float(run.metrics[distance]["value"]) for run in runs]
+    axes[0].set_ylim(min(seen) / 1.25, max(seen) * 1.35)
 
 
 def _pareto_panel(

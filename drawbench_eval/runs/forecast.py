@@ -22,22 +22,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What a set of runs costs; `pending_images` of `images` are still to be made, in `seconds`."""
+    """What a set of runs costs. `pending` says, point by point, how many images are still to be made."""
 
-    points: int
     finished_points: int
     images: int
-    pending_images: int
+    pending: tuple[int, ...]
     seconds: float
     disk_bytes: float
 
     def said(self) -> str:
         """One line: how many points and images, what is there already, time and disk for the rest."""
-        said = f"{self.points} point{'s' * (self.points != 1)}, {self.images} images"
-        if self.images > self.pending_images:
-            made = self.images - self.pending_images
+        points, left = len(self.pending), sum(self.pending)
+        said = f"{points} point{'s' * (points != 1)}, {self.images} images"
+        if self.images > left:
+            made = self.images - left
             said += f" ({self.finished_points} points complete, {made} images there already)"
-        if not self.pending_images:
+        if not left:
             return said
         return f"{said}; about {duration(self.seconds)} and {self.disk_bytes / 1e6:.0f} MB for what is left"
 
@@ -51,20 +51,21 @@ class _Rate:
 
 def forecast(plans: Sequence[RunPlan]) -> Forecast:
     """Time one small batch for each kind of pending point; guided and unguided differ."""
-    pending = [(plan, plan.samples.num_images) for plan in plans if not finished(plan)]
-    pending = [(plan, number - count_done(plan.samples, plan.folder / "samples")) for plan, number in pending]
-    rates = _rates([plan for plan, number in pending if number])
+    pending = tuple(
+        0 if finished(plan) else plan.samples.num_images - count_done(plan.samples, plan.folder / "samples")
+        for plan in plans
+    )
+    rates = _rates([plan for plan, number in zip(plans, pending, strict=True) if number])
     seconds = disk = 0.0
-    for plan, number in pending:
+    for plan, number in zip(plans, pending, strict=True):
         rate = rates.get(plan.samples.generator.cost_key)
-        if rate:
+        if rate and number:
             seconds += number * rate.seconds_per_image + rate.seconds_per_run
             disk += number * rate.bytes_per_image
     return Forecast(
-        points=len(plans),
-        finished_points=len(plans) - len(pending),
+        finished_points=sum(finished(plan) is not None for plan in plans),
         images=sum(plan.samples.num_images for plan in plans),
-        pending_images=sum(number for _, number in pending),
+        pending=pending,
         seconds=seconds,
         disk_bytes=disk,
     )

@@ -61,6 +61,8 @@ class Facts:
         for first, relation, second in self.relations:
             if relation not in RELATIONS:
                 raise ValueError(f"relation: {relation!r} is not one of {', '.join(RELATIONS)}")
+            if not 0 <= min(first, second) <= max(first, second) < len(self.groups):
+                raise ValueError(f"relation: ({first}, {second}) names a group that is not there")
             if self.groups[first].count != 1 or self.groups[second].count != 1:
                 raise ValueError("relation: both sides must be single things")
         if self.background is not None and self.background not in BACKGROUNDS:
@@ -78,12 +80,15 @@ class Facts:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Facts:
         """The value that `to_json` wrote. Raises ValueError for words outside the world."""
-        return Facts(
-            groups=tuple(Group(**group) for group in data["groups"]),
-            relations=tuple((int(a), str(relation), int(b)) for a, relation, b in data["relations"]),
-            background=data["background"],
-            absent=tuple(Group(**group) for group in data["absent"]),
-        )
+        try:
+            return Facts(
+                groups=tuple(Group(**group) for group in data["groups"]),
+                relations=tuple((int(a), str(relation), int(b)) for a, relation, b in data["relations"]),
+                background=data["background"],
+                absent=tuple(Group(**group) for group in data["absent"]),
+            )
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"facts {dict(data)}: {error} does not belong there or is missing") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,7 @@ def check(facts: Facts, reading: Reading) -> dict[str, bool]:
         elif kind == "absent":
             verdicts[kind] = not any(_agrees(group, thing) for group in facts.absent for thing in reading.things)
         elif kind == "relation":
-            where = {index: thing for index, thing in zip(wanted, matched, strict=True)}
+            where = dict(zip(wanted, matched, strict=True))
             verdicts[kind] = all(_related(where[a], relation, where[b]) for a, relation, b in facts.relations)
         else:
             pairs = [(facts.groups[index], thing) for index, thing in zip(wanted, matched, strict=True)]

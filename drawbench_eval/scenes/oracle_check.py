@@ -16,19 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from drawbench_eval.scenes.changes import another, change
 from drawbench_eval.scenes.degrade import DEGRADATIONS, degrade
-from drawbench_eval.scenes.facts import (
-    BACKGROUNDS,
-    COLORS,
-    LETTER_SHAPES,
-    RELATIONS,
-    SHAPES,
-    SIZES,
-    Facts,
-    Group,
-    Reading,
-    check,
-)
+from drawbench_eval.scenes.facts import COLORS, LETTER_SHAPES, SHAPES, Facts, Group, Reading, check
 from drawbench_eval.scenes.grammar import sample_facts
 from drawbench_eval.scenes.layout import Scene, place
 from drawbench_eval.scenes.oracle import read
@@ -87,52 +77,9 @@ def free_facts(rng: np.random.Generator) -> Facts:
 def _redrawn(group: Group, rng: np.random.Generator) -> Group:
     shape = group.shape
     if shape is not None:
-        shape = _other(LETTER_SHAPES if shape in LETTER_SHAPES else SHAPES, None, rng)
-    color = None if group.color is None else _other(COLORS, None, rng)
+        shape = another(LETTER_SHAPES if shape in LETTER_SHAPES else SHAPES, None, rng)
+    color = None if group.color is None else another(COLORS, None, rng)
     return dataclasses.replace(group, shape=shape, color=color)
-
-
-def _other(options: tuple[str, ...], than: str | None, rng: np.random.Generator) -> str:
-    return str(rng.choice([option for option in options if option != than]))
-
-
-def change(facts: Facts, kind: str, rng: np.random.Generator) -> Facts | None:
-    """The facts with exactly one fact of this kind changed; None where they claim none that could change."""
-    if kind == "background":
-        if facts.background is None:
-            return None
-        return dataclasses.replace(facts, background=_other(BACKGROUNDS, facts.background, rng))
-    if kind == "relation":
-        if not facts.relations:
-            return None
-        (first, relation, second), *rest = facts.relations
-        return dataclasses.replace(
-            facts, relations=((first, _other(RELATIONS, relation, rng), second), *rest)
-        )
-    if kind == "count" and facts.relations:
-        return None
-    able = [index for index, group in enumerate(facts.groups) if _changed(group, kind, rng) is not None]
-    if not able:
-        return None
-    chosen = int(rng.choice(able))
-    groups = list(facts.groups)
-    groups[chosen] = _changed(groups[chosen], kind, rng) or groups[chosen]
-    return dataclasses.replace(facts, groups=tuple(groups))
-
-
-def _changed(group: Group, kind: str, rng: np.random.Generator) -> Group | None:
-    letter = group.shape in LETTER_SHAPES
-    if kind == "color" and group.color is not None:
-        return dataclasses.replace(group, color=_other(COLORS, group.color, rng))
-    if kind == "size" and group.size is not None:
-        return dataclasses.replace(group, size=_other(SIZES, group.size, rng))
-    if kind == "shape" and group.shape is not None and not letter:
-        return dataclasses.replace(group, shape=_other(SHAPES, group.shape, rng))
-    if kind == "text" and letter:
-        return dataclasses.replace(group, shape=_other(LETTER_SHAPES, group.shape, rng))
-    if kind == "count" and not letter:
-        return dataclasses.replace(group, count=group.count + (-1 if group.count > 1 else 1))
-    return None
 
 
 def wholly_right(scene: Scene, reading: Reading) -> bool:

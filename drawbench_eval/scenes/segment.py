@@ -64,8 +64,10 @@ def segment(rgb: Array) -> Segmentation:
     if noise > _MOST_NOISE:
         return Segmentation(pieces=(), ground=rgb.mean(axis=(0, 1)), problem="nothing but noise")
     if noise > 0.02:
-        rgb = ndimage.gaussian_filter(rgb, (min(0.5 + 4 * noise, 1.0),) * 2 + (0,), mode="nearest")
+        width = min(0.5 + 4 * noise, 1.0)
+        rgb = ndimage.gaussian_filter(rgb, (width, width, 0), mode="nearest")
         hue = opponent(rgb)
+        noise /= 2 * np.sqrt(np.pi) * width  # what white noise keeps after this filter
     ground_mask = np.hypot(hue[..., 0], hue[..., 1]) < 0.12
     if ground_mask.mean() < _MIN_GROUND:
         return Segmentation(pieces=(), ground=np.full(3, 0.5), problem="no neutral ground to stand on")
@@ -73,7 +75,7 @@ def segment(rgb: Array) -> Segmentation:
     strength = np.hypot(hue[..., 0], hue[..., 1])
     rest = strength < 0.5 * _FAINT + noise
     ground = np.median(rgb[rest if rest.any() else ground_mask], axis=0)
-    regions = _regions(strength > max(_FAINT, 0.14 * float(strength.max()), 2.5 * noise))
+    regions = _regions(strength > max(_FAINT, 0.14 * float(strength.max()), 3.5 * noise))
     regions = [part for region in regions for part in _tighten(region, strength)]
     regions = [part for region in regions for part in _by_hue(region, hue)]
     labels = _without_debris(regions, strength)

@@ -105,12 +105,20 @@ def _ranked(errors: Array, templates: _Templates) -> tuple[Array, int, int, int]
 
 def _refined(coverage: Array, x: float, y: float, gyration: float, templates: _Templates) -> Array:
     """Errors at the best of a few small shifts and scales, as moments of a small or ragged form are off."""
-    step = 0.09 * gyration
+    step = 0.09
+    moves = (
+        (0, 0, 1.0),
+        (0, 0, 0.94),
+        (0, 0, 1.06),
+        (step, 0, 1.0),
+        (-step, 0, 1.0),
+        (0, step, 1.0),
+        (0, -step, 1.0),
+    )
     forms = np.stack(
         [
-            _normalised(coverage, x + dx * step, y + dy * step, gyration * scale)
-            for scale in (0.94, 1.0, 1.06)
-            for dx, dy in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+            _normalised(coverage, x + dx * gyration, y + dy * gyration, gyration * scale)
+            for dx, dy, scale in moves
         ]
     )
     return np.asarray(_errors(forms, templates).min(axis=0))

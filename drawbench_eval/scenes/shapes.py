@@ -1,6 +1,7 @@
 """Signed distances of the world's shapes: negative inside, in units of the shape's outer radius.
 
-Every shape is centred at the origin and touches the unit circle from inside; y points down.
+Every shape is centred at the origin and about as large as the unit circle (corners reach 1.0 to 1.17, so that
+different shapes look equally large); y points down.
 Closed forms follow the usual two-dimensional distance functions (disc, box, polygon, capsule).
 """
 

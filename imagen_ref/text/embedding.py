@@ -23,7 +23,8 @@ class TextEmbedding:
     mask: Tensor
 
     def __post_init__(self) -> None:
-        assert self.states.ndim == 3 and self.mask.shape == self.states.shape[:2]
+        assert self.states.ndim == 3
+        assert self.mask.shape == self.states.shape[:2]
         assert self.mask.dtype == torch.bool
 
     def __len__(self) -> int:
@@ -71,12 +72,14 @@ class TextEncoder(Protocol):
 
 def null_embedding(batch: int, dim: int, *, length: int = 1) -> TextEmbedding:
     """The embedding of no text: zero states, nothing visible. The length changes nothing."""
-    return TextEmbedding(states=torch.zeros(batch, length, dim), mask=torch.zeros(batch, length, dtype=torch.bool))
+    return TextEmbedding(
+        states=torch.zeros(batch, length, dim), mask=torch.zeros(batch, length, dtype=torch.bool)
+    )
 
 
 def collate(states: Sequence[Tensor]) -> TextEmbedding:
     """Unpadded states, each [L_i, D] and possibly of length 0, as one batch padded with zeros."""
-    longest = max(1, *(len(one) for one in states)) if len(states) > 1 else max(1, len(states[0]))
+    longest = max([1, *(len(one) for one in states)])
     dim = states[0].shape[-1]
     batch = torch.zeros(len(states), longest, dim, dtype=states[0].dtype)
     mask = torch.zeros(len(states), longest, dtype=torch.bool)

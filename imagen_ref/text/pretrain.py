@@ -97,7 +97,11 @@ def corrupt_spans(
 def _split(total: int, parts: int, rng: np.random.Generator, *, minimum: int) -> list[int]:
     """`total` as a sum of `parts` numbers, each at least `minimum`, uniformly among all such sums."""
     free = total - minimum * parts
-    cuts = np.sort(rng.choice(free + parts - 1, size=parts - 1, replace=False)) if parts > 1 else np.zeros(0, int)
+    cuts = (
+        np.sort(rng.choice(free + parts - 1, size=parts - 1, replace=False))
+        if parts > 1
+        else np.zeros(0, int)
+    )
     edges = np.concatenate([[-1], cuts, [free + parts - 1]])
     return [int(width) - 1 + minimum for width in np.diff(edges)]
 
@@ -107,7 +111,7 @@ def pretrain_t5(
     sentences: Callable[[int], Iterable[str]],
     folder: Path,
     *,
-    report: Callable[[int, float, float], None] = lambda step, loss, seconds: None,
+    report: Callable[[int, float, float], None] = lambda *_: None,
 ) -> Path:
     """Trains tokenizer and T5 and writes the *encoder* as a float16 Hugging Face folder.
 
@@ -119,24 +123,25 @@ def pretrain_t5(
 
     Returns:
         The folder.
+
+    Raises:
+        ValueError: when the state in the folder belongs to another configuration.
+        FloatingPointError: on a loss that is not finite, naming the step.
     """
     from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, T5ForConditionalGeneration
 
-    torch.manual_seed(config.seed)
     folder.mkdir(parents=True, exist_ok=True)
     stream = iter(sentences(config.seed))
     tokenizer = train_tokenizer(
         (next(stream) for _ in range(config.tokenizer_sentences)), config.size.vocab_size
     )
-    model: Any = T5ForConditionalGeneration(_hf_config(config.size, tokenizer, T5Config))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    state_path = folder / "training.pt"
-    first = 0
-    if state_path.is_file():
-        state = torch.load(state_path, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model: Any = T5ForConditionalGeneration(_hf_config(config.size, tokenizer, T5Config))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    first = _resume(folder / "training.pt", config, model, optimizer)
     started = time.monotonic()
     for step in range(first, config.num_steps):
         batch = _batch(config, sentences, tokenizer, step)
@@ -151,15 +156,45 @@ def pretrain_t5(
             raise FloatingPointError(f"loss is {loss.item()} at step {step}")
         report(step + 1, float(loss.detach()), time.monotonic() - started)
         if (step + 1) % config.checkpoint_every == 0:
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, state_path)
-    encoder = T5EncoderModel(model.config)
+            _save(folder / "training.pt", config, model, optimizer, step + 1)
+    with torch.random.fork_rng(devices=[]):
+        encoder: Any = T5EncoderModel(model.config)
     encoder.load_state_dict(model.state_dict(), strict=False)
     encoder.half().save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", model_max_length=512
+    fast: Any = PreTrainedTokenizerFast
+    fast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=512,
     ).save_pretrained(folder)
     (folder / "pretraining.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
     return folder
+
+
+def _save(path: Path, config: PretrainConfig, model: Any, optimizer: Any, step: int) -> None:
+    temporary = path.with_suffix(".partial")
+    state = {
+        "config": json.dumps(asdict(config), sort_keys=True),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+    }
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _resume(path: Path, config: PretrainConfig, model: Any, optimizer: Any) -> int:
+    """Loads what `_save` wrote, if anything, and returns the next step."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state.get("config") != json.dumps(asdict(config), sort_keys=True):
+        raise ValueError(f"{path}: belongs to another configuration; use another folder, or remove it")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
 
 
 def _hf_config(size: T5Size, tokenizer: Tokenizer, config_class: Any) -> Any:
@@ -189,10 +224,10 @@ def _schedule(step: int, config: PretrainConfig) -> float:
 def _batch(
     config: PretrainConfig, sentences: Callable[[int], Iterable[str]], tokenizer: Tokenizer, step: int
 ) -> dict[str, Tensor]:
-    """The batch of one step, made from (seed, step) alone, so that a resumed run sees what a straight one does."""
+    """The batch of one step, made from (seed, step) alone: a resumed run sees what a straight one does."""
     seed = config.seed * 1_000_003 + step + 1
     rng = np.random.default_rng(seed)
-    sentinel = tokenizer.token_to_id("<extra_id_0>")
+    sentinel = _SPECIAL.index("<extra_id_0>")
     stream = iter(sentences(seed))
     sources, targets = [], []
     for _ in range(config.batch_size):

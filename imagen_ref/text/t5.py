@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from imagen_ref.text.embedding import TextEmbedding, collate
+
+FAMILIES = ("t5", "mt5")
 
 
 class T5Encoder:
@@ -37,19 +42,25 @@ class T5Encoder:
         from transformers import AutoTokenizer, T5EncoderModel
 
         self._folder = Path(folder)
-        missing = [name for name in ("config.json", "tokenizer.json") if not (self._folder / name).is_file()]
-        if missing:
-            raise ValueError(f"text encoder {self._folder}: no {missing[0]} there; a Hugging Face T5 folder is needed")
+        _check_folder(self._folder)
         self._tokenizer = AutoTokenizer.from_pretrained(self._folder)
-        self._model = T5EncoderModel.from_pretrained(self._folder, dtype=dtype).to(device).eval()
-        self._model.requires_grad_(False)
+        try:
+            model: Any = T5EncoderModel.from_pretrained(
+                self._folder, dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+        except SafetensorError as error:
+            raise ValueError(
+                f"text encoder {self._folder}: its weights are damaged or cut short ({error})"
+            ) from error
+        self._dim = int(model.config.d_model)
+        self._model: nn.Module = model.to(device).eval().requires_grad_(False)
         self._device = torch.device(device)
         self._max_length = max_length
 
     @property
     def dim(self) -> int:
         """Width of the states."""
-        return int(self._model.config.d_model)
+        return self._dim
 
     @property
     def max_length(self) -> int:
@@ -82,15 +93,27 @@ class T5Encoder:
                 max_length=self._max_length,
                 return_tensors="pt",
             ).to(self._device)
-            states = self._model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
+            mask = batch["attention_mask"]
+            states = self._model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
             for row, index in enumerate(spoken):
-                rows[index] = states[row, batch["attention_mask"][row].bool()].float().cpu()
+                rows[index] = states[row, mask[row].bool()].float().cpu()
         return collate(rows)
 
     def truncated(self, prompts: Sequence[str]) -> list[int]:
         """Positions of the prompts with more tokens than `max_length`."""
         lengths = [len(ids) for ids in self._tokenizer(list(prompts))["input_ids"]]
         return [index for index, length in enumerate(lengths) if length > self._max_length]
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises ValueError for a folder that is not a T5 in safetensors; nothing of it would be unpickled."""
+    for pattern in ("config.json", "tokenizer.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            raise ValueError(f"text encoder {folder}: no {pattern} there; a Hugging Face T5 folder is needed")
+    # transformers would build a T5 of fresh weights from another model's folder, with no more than a warning.
+    family = json.loads((folder / "config.json").read_text()).get("model_type")
+    if family not in FAMILIES:
+        raise ValueError(f"text encoder {folder}: a {family} model, not one of {', '.join(FAMILIES)}")
 
 
 def _folder_sha256(folder: Path) -> str:

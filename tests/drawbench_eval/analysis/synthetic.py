@@ -35,10 +35,10 @@ KINDS = ("color", "count", "relation", "text")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What the formulas make: alignment and distance by mode and weight, `turn` the static fall at large weights."""
+    """What the formulas make: alignment and distance by mode and weight; `turn` is the static fall."""
 
     turn: float = 0.006
-    num_prompts: int = 40
+    num_prompts: int = 33
     per_prompt: int = 2
 
     def alignment(self, mode: str, w: float) -> float:
@@ -86,15 +86,12 @@ def _prompts(world: World) -> pd.DataFrame:
     rows = []
     for index in range(world.num_prompts):
         color = list(COLORS)[index % len(COLORS)]
-        text = (
-            HOSTILE
-            if index == 0
-            else f"{('a', 'two', 'three')[index % 3]} {color} square{'s' * (index % 3 > 0)}"
-        )
+        number = ("a", "two", "three")[index % 3]
+        text = f"{number} {color} square{'s' * (index % 3 > 0)}"
         rows.append(
             {
                 "prompt_id": f"p{index:03d}",
-                "prompt": text,
+                "prompt": HOSTILE if index == 0 else text,
                 "category": CATEGORIES[index % len(CATEGORIES)],
                 "color": color,
                 "ease": np.sin(7.0 * index),
@@ -167,7 +164,8 @@ def _write_run(results: Path, world: World, prompts: pd.DataFrame, mode: str, w:
     samples = []
     for p, prompt in prompts.iterrows():
         for i in range(world.per_prompt):
-            path = f"{prompt['prompt_id']}-{i:02d}.png" if i == 0 else ""
+            # One image per category is enough for the grids.
+            path = f"{prompt['prompt_id']}-{i:02d}.png" if i == 0 and p < len(CATEGORIES) else ""
             digest = save_image(folder / "samples" / path, _image(prompt, p, i, mode, w)) if path else ""
             samples.append(
                 Sample(

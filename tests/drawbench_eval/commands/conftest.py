@@ -1,22 +1,13 @@
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from command_line import Result, Run
 from hydra.core.global_hydra import GlobalHydra
 
 from drawbench_eval import cli
 from drawbench_eval.commands import planning
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture

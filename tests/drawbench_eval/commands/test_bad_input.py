@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from command_line import Run
 
 Small = tuple[str, ...]
 

@@ -3,7 +3,7 @@ import sys
 import time
 
 import pytest
-from conftest import Run
+from command_line import Run
 
 from drawbench_eval.cli import VERBS
 

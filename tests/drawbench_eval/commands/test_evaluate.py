@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from command_line import Run
 
 from drawbench_eval.runs import runner
 
@@ -46,6 +46,11 @@ def test_a_sweep_is_recorded_first_and_counted_last(run: Run, small: Small, tmp_
     lines = done.err.splitlines()
     assert lines[0].startswith("results/sweeps/mine.json: 4 points over model.guidance_weight (2), ")
     assert lines[1].startswith("4 points, 12 images; about ")
+    assert [line[:14] for line in lines if line.endswith(" left") and " over, " in line] == [
+        "1 of 4 points ",
+        "2 of 4 points ",
+        "3 of 4 points ",
+    ]
     assert lines[-1] == "4 of 4 points complete"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["prompts.csv", "results"]
     again = run("evaluate", *small, *sweep)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from conftest import Run
+from command_line import Run
 
 from drawbench_eval.prompts import Columns, read_prompts
 

@@ -37,8 +37,8 @@ def test_each_kind_of_point_is_timed_once_and_finished_ones_are_free(
     generators = [Clocked(weight=weight) for weight in weights]
     expected = forecast([run_plan(tmp_path, generator) for generator in generators])
     assert [generator.made for generator in generators] == [14, 14, 0, 0]
-    assert (expected.points, expected.finished_points) == (4, 1)
-    assert (expected.images, expected.pending_images) == (1000, 750)
+    assert (expected.images, expected.finished_points) == (1000, 1)
+    assert expected.pending == (250, 250, 250, 0)
     assert expected.seconds == pytest.approx(250 * 0.1 + 2 * 250 * 0.2 + 3 * 3.0)
     assert expected.disk_bytes > 750 * 50
 
@@ -46,7 +46,7 @@ def test_each_kind_of_point_is_timed_once_and_finished_ones_are_free(
 def test_images_of_an_unfinished_point_are_not_counted_again(tmp_path: Path) -> None:
     with pytest.raises(runner.RunFailed):
         runner.evaluate(run_plan(tmp_path, DoubleGenerator(fail_after=130, error=RuntimeError)))
-    assert forecast([run_plan(tmp_path, DoubleGenerator())]).pending_images == 150
+    assert forecast([run_plan(tmp_path, DoubleGenerator())]).pending == (150,)
 
 
 def test_calibration_leaves_no_trace_in_the_metrics(tmp_path: Path) -> None:
@@ -58,12 +58,10 @@ def test_calibration_leaves_no_trace_in_the_metrics(tmp_path: Path) -> None:
 
 
 def test_what_is_said() -> None:
-    fresh = Forecast(
-        points=15, finished_points=0, images=3000, pending_images=3000, seconds=310, disk_bytes=2.2e7
-    )
-    assert fresh.said() == "15 points, 3000 images; about 5 min 10 s and 22 MB for what is left"
-    done = Forecast(points=15, finished_points=15, images=3000, pending_images=0, seconds=0, disk_bytes=0)
-    assert done.said() == "15 points, 3000 images (15 points complete, 3000 images there already)"
+    fresh = Forecast(finished_points=0, images=600, pending=(200,) * 3, seconds=310, disk_bytes=2.2e7)
+    assert fresh.said() == "3 points, 600 images; about 5 min 10 s and 22 MB for what is left"
+    done = Forecast(finished_points=3, images=600, pending=(0,) * 3, seconds=0, disk_bytes=0)
+    assert done.said() == "3 points, 600 images (3 points complete, 600 images there already)"
 
 
 def test_the_calibration_batch_is_small() -> None:

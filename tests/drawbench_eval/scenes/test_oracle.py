@@ -13,15 +13,8 @@ from drawbench_eval.scenes.degrade import DEGRADATIONS, degrade
 from drawbench_eval.scenes.facts import COLORS, LETTER_SHAPES, SHAPES, Facts, Group, check
 from drawbench_eval.scenes.layout import Scene, Thing, place
 from drawbench_eval.scenes.oracle import read
-from drawbench_eval.scenes.oracle_check import (
-    KINDS,
-    change,
-    free_facts,
-    measure_blobs,
-    measure_changed,
-    measure_plain,
-    report,
-)
+from drawbench_eval.scenes.changes import change
+from drawbench_eval.scenes.oracle_check import (KINDS, free_facts, measure_blobs, measure_changed, measure_plain, report)
 from drawbench_eval.scenes.renderer import render
 from drawbench_eval.scenes.segment import opponent
 

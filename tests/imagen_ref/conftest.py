@@ -1,0 +1,143 @@
+"""Small stand-ins: stages whose every weight counts, an encoder without weights, a random T5 on disk."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from imagen_ref.efficient_unet import EfficientUNetConfig
+from imagen_ref.stage import Stage, StageConfig
+from imagen_ref.text.embedding import TextEmbedding, collate
+from imagen_ref.unet import UNetConfig
+
+TEXT_DIM = 12
+
+
+class WordEncoder:
+    """One fixed random state a word, whatever stands beside it."""
+
+    dim = TEXT_DIM
+    max_length = 8
+
+    def __init__(self, weights: str = "w0") -> None:
+        self.identity: dict[str, str | int] = {"name": f"words-{weights}", "weights_sha256": weights}
+
+    def encode(self, prompts: Sequence[str]) -> TextEmbedding:
+        return collate([self._states(prompt.split()[: self.max_length]) for prompt in prompts])
+
+    def truncated(self, prompts: Sequence[str]) -> list[int]:
+        return [index for index, prompt in enumerate(prompts) if len(prompt.split()) > self.max_length]
+
+    def _states(self, words: list[str]) -> torch.Tensor:
+        rows = [
+            torch.randn(self.dim, generator=torch.Generator().manual_seed(zlib.crc32(word.encode())))
+            for word in words
+        ]
+        return torch.stack(rows) if rows else torch.zeros(0, self.dim)
+
+
+def randomise(network: nn.Module) -> None:
+    """Gives every parameter a random value: freshly made networks give zeros, in which no fault can show."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.ndim > 1:
+                parameter.copy_(noise / parameter[0].numel() ** 0.5)
+            else:
+                parameter.add_(0.2 * noise)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> WordEncoder:
+    return WordEncoder()
+
+
+@pytest.fixture(scope="session")
+def other_encoder() -> WordEncoder:
+    """As wide as `encoder`, with other weights."""
+    return WordEncoder("w1")
+
+
+@pytest.fixture(scope="session")
+def base_config(encoder: WordEncoder) -> StageConfig:
+    network = UNetConfig(
+        side=8,
+        channels=8,
+        channel_mult=(1, 2),
+        num_res_blocks=1,
+        attention_sides=(4,),
+        head_dim=8,
+        text_dim=TEXT_DIM,
+        text_width=16,
+    )
+    return StageConfig(name="base", network=network, text_encoder=encoder.identity)
+
+
+@pytest.fixture(scope="session")
+def sr_config(encoder: WordEncoder) -> StageConfig:
+    network = EfficientUNetConfig(
+        side=16,
+        channels=(8, 16),
+        num_res_blocks=(1, 2),
+        stem_channels=8,
+        num_heads=2,
+        text_dim=TEXT_DIM,
+        text_width=16,
+    )
+    return StageConfig(
+        name="sr16", network=network, low_res_side=8, prediction="v", text_encoder=encoder.identity
+    )
+
+
+@pytest.fixture(scope="session")
+def make_stage() -> Callable[[StageConfig], Stage]:
+    """A stage in which every weight is random."""
+
+    def make(config: StageConfig) -> Stage:
+        network = config.make_network()
+        randomise(network)
+        return Stage(config, network.requires_grad_(False).eval())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def base(base_config: StageConfig, make_stage: Callable[[StageConfig], Stage]) -> Stage:
+    return make_stage(base_config)
+
+
+@pytest.fixture(scope="session")
+def sr(sr_config: StageConfig, make_stage: Callable[[StageConfig], Stage]) -> Stage:
+    return make_stage(sr_config)
+
+
+@pytest.fixture(scope="session")
+def t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A one-layer T5 of random weights with a tokenizer of a few words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+    folder = tmp_path_factory.mktemp("t5") / "tiny"
+    words = ("<pad>", "</s>", "<unk>", "a", "red", "blue", "circle", "square", "two", "and")
+    tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(words), d_model=TEXT_DIM, d_kv=6, d_ff=16, num_layers=2, num_heads=2, dropout_rate=0.0
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = T5EncoderModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(generator=torch.Generator().manual_seed(parameter.numel())).mul_(0.5)
+    model.save_pretrained(folder)
+    return folder

@@ -1,0 +1,194 @@
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from imagen_ref.cascade import Cascade, checkpoint_files
+from imagen_ref.samplers import SamplerSettings
+from imagen_ref.stage import Stage, StageConfig, save_stage
+from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding
+from imagen_ref.text.t5 import T5Encoder
+
+PROMPTS = ["a red circle", "two squares", "", "cross", "a red circle", "ring", "a star below a ring", "a"]
+SEEDS = [3, 1, 4, 1, 5, 92, 6, 5]
+SETTINGS = {
+    "base": SamplerSettings(guidance_weight=3.0, sampler="ddpm", num_steps=4),
+    "sr16": SamplerSettings(guidance_weight=1.0, num_steps=3, aug_level=0.2),
+}
+
+
+@pytest.fixture(scope="module")
+def cascade(encoder: TextEncoder, base: Stage, sr: Stage) -> Cascade:
+    return Cascade(encoder, [base, sr])
+
+
+@pytest.fixture(scope="module")
+def whole(cascade: Cascade) -> NDArray[np.uint8]:
+    return cascade.sample(PROMPTS, seeds=SEEDS, settings=SETTINGS, batch_size=8)
+
+
+class TestSample:
+    @pytest.mark.parametrize("batch_size", [1, 3, 8])
+    def test_neither_batch_size_nor_order_matters(
+        self, cascade: Cascade, whole: NDArray[np.uint8], batch_size: int
+    ) -> None:
+        order = [5, 2, 7, 0, 3, 6, 1, 4]
+        images = cascade.sample(
+            [PROMPTS[row] for row in order],
+            seeds=[SEEDS[row] for row in order],
+            settings=SETTINGS,
+            batch_size=batch_size,
+        )
+        difference = np.abs(images.astype(int) - whole[order])
+        assert difference.max() <= 1
+        assert (difference > 0).mean() <= 1e-3
+        assert whole.std(axis=(1, 2)).min() > 20
+
+    def test_eight_bits_between_the_stages(self, cascade: Cascade, whole: NDArray[np.uint8]) -> None:
+        """Stopping after the base and going on from its images is the same as running through."""
+        small = cascade.sample(PROMPTS, seeds=SEEDS, settings=SETTINGS, batch_size=8, last="base")
+        assert (small.dtype, small.shape) == (np.uint8, (8, 8, 8, 3))
+        large = cascade.sample(
+            PROMPTS, seeds=SEEDS, settings=SETTINGS, batch_size=8, low_res=small, first="sr16"
+        )
+        assert np.array_equal(large, whole)
+
+    def test_reports_what_is_finished(self, cascade: Cascade) -> None:
+        finished: list[int] = []
+        images = cascade.sample(
+            PROMPTS[:5], seeds=SEEDS[:5], settings=SETTINGS, batch_size=2, on_images=finished.append
+        )
+        assert finished == [2, 2, 1]
+        assert images.shape == (5, 16, 16, 3)
+
+    def test_empty_prompt_is_the_null_embedding(self, cascade: Cascade, whole: NDArray[np.uint8]) -> None:
+        base, sr = cascade.stages
+        null, seed = null_embedding(1, cascade.encoder.dim), [SEEDS[2]]
+        image = sr.sample(null, seed, SETTINGS["sr16"], low_res=base.sample(null, seed, SETTINGS["base"]))
+        assert np.abs(image[0].astype(int) - whole[2]).max() <= 1
+
+    def test_mistakes_are_named(self, cascade: Cascade) -> None:
+        def sample(**changes: object) -> None:
+            arguments: dict[str, object] = {"seeds": SEEDS, "settings": SETTINGS, **changes}
+            cascade.sample(PROMPTS, **arguments)  # type: ignore[arg-type]
+
+        with pytest.raises(ValueError, match=r"seeds: 2 for 8 prompts"):
+            sample(seeds=[1, 2])
+        with pytest.raises(ValueError, match=r"settings: none for stage sr16"):
+            sample(settings={"base": SETTINGS["base"]})
+        with pytest.raises(ValueError, match=r"stage: sr64 is not one of base, sr16"):
+            sample(last="sr64")
+        with pytest.raises(ValueError, match=r"stages: sr16 comes after base; the order is base, sr16"):
+            sample(first="sr16", last="base")
+        with pytest.raises(ValueError, match=r"starts from 8x8 images, got none"):
+            sample(first="sr16")
+        with pytest.raises(ValueError, match=r"low_res: 3 images for 8 prompts"):
+            sample(first="sr16", low_res=np.zeros((3, 8, 8, 3), np.uint8))
+
+
+class TestEncode:
+    def test_gives_what_the_encoder_gives(self, cascade: Cascade) -> None:
+        got, expected = cascade.encode(PROMPTS), cascade.encoder.encode(PROMPTS)
+        assert torch.equal(got.states, expected.states)
+        assert torch.equal(got.mask, expected.mask)
+
+    def test_every_different_prompt_is_encoded_once(self, encoder: TextEncoder, base: Stage) -> None:
+        batches: list[Sequence[str]] = []
+
+        class Counting(type(encoder)):  # type: ignore[misc]
+            def encode(self, prompts: Sequence[str]) -> TextEmbedding:
+                batches.append(prompts)
+                embedding: TextEmbedding = super().encode(prompts)
+                return embedding
+
+        prompts = [f"prompt {number % 100}" for number in range(300)]
+        text = Cascade(Counting(), [base]).encode(prompts)
+        assert sorted(prompt for batch in batches for prompt in batch) == sorted(set(prompts))
+        assert max(len(batch) for batch in batches) <= 64
+        assert torch.equal(text.states, encoder.encode(prompts).states)
+
+
+class TestFit:
+    def test_stages_that_do_not_follow_are_refused(
+        self, encoder: TextEncoder, base: Stage, sr: Stage, sr_config: StageConfig
+    ) -> None:
+        four = Stage(replace(sr_config, low_res_side=4), sr.network)
+        with pytest.raises(ValueError, match=r"stage sr16 starts from a side of 4, stage base ends at 8"):
+            Cascade(encoder, [base, four])
+        with pytest.raises(ValueError, match=r"stage base starts from a side of None, stage sr16 ends at 16"):
+            Cascade(encoder, [sr, base])
+        with pytest.raises(ValueError, match=r"at least one stage"):
+            Cascade(encoder, [])
+
+    def test_another_encoder_of_the_same_width_is_refused(
+        self, encoder: TextEncoder, other_encoder: TextEncoder, base: Stage, sr: Stage
+    ) -> None:
+        assert other_encoder.dim == encoder.dim
+        with pytest.raises(ValueError, match=r"text encoder words-w1: stage base was trained with words-w0"):
+            Cascade(other_encoder, [base, sr])
+        foreign = Stage(replace(sr.config, text_encoder=other_encoder.identity), sr.network)
+        with pytest.raises(ValueError, match=r"text encoder words-w0: stage sr16 was trained with words-w1"):
+            Cascade(encoder, [base, foreign])
+        untrained = Stage(replace(base.config, text_encoder={}), base.network)
+        with pytest.raises(ValueError, match=r"stage base was trained with no encoder"):
+            Cascade(encoder, [untrained])
+
+
+class TestLoad:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, t5_folder: Path, base: Stage, sr: Stage) -> Path:
+        (tmp_path / "t5").symlink_to(t5_folder)
+        identity = T5Encoder(tmp_path / "t5", max_length=5).identity
+        for stage in (base, sr):
+            config = replace(stage.config, text_encoder=identity)
+            save_stage(tmp_path / f"{config.name}.safetensors", config, stage.network.state_dict())
+        files = {"base": "base.safetensors", "sr16": "sr16.safetensors"}
+        content = {
+            "text_encoders": {
+                "t5": {"max_length": 5, "stages": files},
+                "lost": {"max_length": 5, "stages": files},
+            }
+        }
+        (tmp_path / "cascade.json").write_text(json.dumps(content))
+        return tmp_path
+
+    def test_folder(self, folder: Path) -> None:
+        cascade = Cascade.load(folder)
+        assert [stage.config.name for stage in cascade.stages] == ["base", "sr16"]
+        assert cascade.encoder.max_length == 5
+        images = cascade.sample(["red circle", ""], seeds=[1, 2], settings=SETTINGS)
+        assert images.shape == (2, 16, 16, 3)
+
+    def test_checkpoint_files(self, folder: Path) -> None:
+        assert checkpoint_files(folder) == {
+            "t5": folder / "t5" / "model.safetensors",
+            "base": folder / "base.safetensors",
+            "sr16": folder / "sr16.safetensors",
+        }
+
+    def test_mistakes_are_named(self, folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"model.path: nowhere has no cascade.json; .* one of: .*scenes"):
+            Cascade.load("nowhere")
+        with pytest.raises(ValueError, match=r"model.text_encoder: clip is not one of t5, lost in "):
+            Cascade.load(folder, text_encoder="clip")
+        with pytest.raises(ValueError, match=r"text encoder .*lost: no config.json there"):
+            Cascade.load(folder, text_encoder="lost")
+        (folder / "sr16.safetensors").unlink()
+        with pytest.raises(ValueError, match=r"checkpoint .*sr16.safetensors: there is no such file"):
+            Cascade.load(folder)
+
+
+def test_precision_reaches_every_stage(
+    encoder: TextEncoder, base: Stage, sr: Stage, make_stage: Callable[[StageConfig], Stage]
+) -> None:
+    dtypes: list[torch.dtype] = []
+    stages = [make_stage(base.config), make_stage(sr.config)]
+    for stage in stages:
+        stage.network.conv_out.register_forward_hook(lambda module, args, out: dtypes.append(out.dtype))
+    Cascade(encoder, stages, precision="bfloat16").sample(["ring"], seeds=[0], settings=SETTINGS)
+    assert dtypes == [torch.bfloat16] * 7

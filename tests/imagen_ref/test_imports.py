@@ -1,0 +1,68 @@
+"""Importing the package reaches no network and writes no file."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import os, sys, tempfile
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+FORBIDDEN = {
+    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request",
+    "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate",
+}
+found = []
+tempfile.gettempdir()  # torch asks for it, and Python then tries the folder out with a file
+
+def watch(event, args):
+    if event in FORBIDDEN:
+        found.append((event, *map(str, args)))
+    if event == "open" and isinstance(args[2], int) and args[2] & WRITES and str(args[0]) != os.devnull:
+        found.append((event, str(args[0])))
+
+sys.addaudithook(watch)
+import importlib, pkgutil
+import imagen_ref
+
+names = [module.name for module in pkgutil.walk_packages(imagen_ref.__path__, "imagen_ref.")]
+for name in names:
+    importlib.import_module(name)
+assert {"imagen_ref.cascade", "imagen_ref.train", "imagen_ref.text.pretrain", "imagen_ref.text.t5"} <= set(names)
+print("before", found)
+if "--fault" in sys.argv:
+    open("written.txt", "w").close()
+    import socket
+    try:
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
+    except OSError:
+        pass
+    assert [event for event, *_ in found][0] == "open" and "socket.connect" in [event for event, *_ in found]
+    sys.exit("faults seen")
+sys.exit(f"imports did: {found}" if found else 0)
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "HOME": str(folder),
+        "HF_HOME": str(folder / "hf"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_imports_are_silent(tmp_path: Path) -> None:
+    done = run(tmp_path, "--fault")
+    # Two faults made on purpose after the imports are seen, and only they.
+    assert "before []" in done.stdout, done.stdout + done.stderr
+    assert done.stderr.strip() == "faults seen", done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["written.txt"]

@@ -1,0 +1,204 @@
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from imagen_ref.stage import Stage, StageConfig
+from imagen_ref.text.embedding import TextEmbedding, TextEncoder
+from imagen_ref.train import Progress, TrainConfig, learning_rate, train_stage
+from imagen_ref.unet import UNetConfig
+
+CONFIG = TrainConfig(
+    num_steps=7,
+    batch_size=4,
+    learning_rate=3e-3,
+    warmup_steps=2,
+    decay_steps=3,
+    ema_decay=0.9,
+    checkpoint_every=2,
+    text_dropout=0.3,
+)
+
+
+COLORS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230), "white": (240, 240, 240)}
+
+
+class Plains:
+    """Images of one colour each; the caption names it, in other words in every other epoch."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def images(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+        colors = list(COLORS.values())
+        rows = [np.full((16, 16, 3), colors[index % 4], np.uint8) for index in indices]
+        return np.stack(rows)
+
+    def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
+        names = list(COLORS)
+        return [names[index % 4] + " plain" * (epoch % 2) for index in indices]
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_at(step: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.step == step:
+            raise Stopped
+
+    return report
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(folder / "training.pt", weights_only=True)
+    return state
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_equal(left, right)
+    else:
+        assert one == other
+
+
+class TestResume:
+    @pytest.mark.parametrize("kind", ["base", "sr"])
+    def test_is_bitwise_the_same_as_training_straight_through(
+        self,
+        kind: str,
+        base_config: StageConfig,
+        sr_config: StageConfig,
+        encoder: TextEncoder,
+        tmp_path: Path,
+    ) -> None:
+        stage = base_config if kind == "base" else sr_config
+        straight = train_stage(stage, CONFIG, Plains(), encoder, tmp_path / "straight")
+        torch.manual_seed(99)
+        # Killed in step 6 (so it goes on from the checkpoint of step 4), then again in step 7 (from 6).
+        for step in (6, 7):
+            with pytest.raises(Stopped):
+                train_stage(stage, CONFIG, Plains(), encoder, tmp_path / "stopped", report=stop_at(step))
+        assert state_of(tmp_path / "stopped")["step"] == 6
+        torch.rand(5)
+        resumed = train_stage(stage, CONFIG, Plains(), encoder, tmp_path / "stopped")
+        assert_equal(state_of(tmp_path / "stopped"), state_of(tmp_path / "straight"))
+        assert resumed.read_bytes() == straight.read_bytes()
+
+    def test_finished_run_is_left_as_it_is(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        path = train_stage(base_config, CONFIG, Plains(), encoder, tmp_path)
+        content = path.read_bytes()
+        steps: list[Progress] = []
+        assert train_stage(base_config, CONFIG, Plains(), encoder, tmp_path, report=steps.append) == path
+        assert steps == []
+        assert path.read_bytes() == content
+
+    def test_another_stage_or_encoder_is_refused(
+        self, base_config: StageConfig, encoder: TextEncoder, other_encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        short = replace(CONFIG, num_steps=1)
+        train_stage(base_config, short, Plains(), encoder, tmp_path)
+        content = (tmp_path / "training.pt").read_bytes()
+        assert isinstance(base_config.network, UNetConfig)
+        others = [
+            (replace(base_config, prediction="v"), encoder),
+            (replace(base_config, network=replace(base_config.network, num_res_blocks=2)), encoder),
+            (base_config, other_encoder),
+        ]
+        for stage, given in others:
+            with pytest.raises(ValueError, match=r"training.pt: belongs to another stage or encoder"):
+                train_stage(stage, CONFIG, Plains(), given, tmp_path)
+        assert (tmp_path / "training.pt").read_bytes() == content
+
+
+def test_what_is_saved(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
+    """The averaged weights go into the stage's file, with the encoder they were trained with."""
+    steps: list[Progress] = []
+    untrained = replace(base_config, text_encoder={})
+    path = train_stage(untrained, CONFIG, Plains(), encoder, tmp_path, report=steps.append)
+    state, weights = state_of(tmp_path), load_file(path)
+    assert weights.keys() == state["average"].keys() == state["network"].keys()
+    for name, tensor in weights.items():
+        assert torch.equal(tensor, state["average"][name].half())
+    assert any(not torch.equal(weights[name], state["network"][name].half()) for name in weights)
+    assert Stage.load(path).config == base_config
+    assert [progress.step for progress in steps] == list(range(1, 8))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["loss"]) for line in lines] == [(p.step, p.loss) for p in steps]
+    assert json.loads((tmp_path / "training.json").read_text())["text_dropout"] == 0.3
+
+
+def test_training_does_not_touch_the_callers_random_numbers(
+    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    train_stage(base_config, replace(CONFIG, num_steps=1), Plains(), encoder, tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_seed_decides_the_weights(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
+    short = replace(CONFIG, num_steps=1)
+    for name, seed in (("a", 0), ("b", 1)):
+        train_stage(base_config, replace(short, seed=seed), Plains(), encoder, tmp_path / name)
+    one, other = (load_file(tmp_path / name / "base.safetensors") for name in ("a", "b"))
+    assert not torch.equal(one["conv_in.weight"], other["conv_in.weight"])
+
+
+def test_loss_falls_on_what_can_be_learnt(
+    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    losses: list[float] = []
+    config = TrainConfig(
+        num_steps=50, batch_size=16, learning_rate=1e-2, warmup_steps=5, ema_decay=0.9, checkpoint_every=50
+    )
+    train_stage(
+        base_config, config, Plains(), encoder, tmp_path, report=lambda progress: losses.append(progress.loss)
+    )
+    assert np.mean(losses[:3]) > 0.8
+    assert np.mean(losses[-10:]) < 0.4
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(
+    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    class Broken(type(encoder)):  # type: ignore[misc]
+        def encode(self, prompts: Sequence[str]) -> TextEmbedding:
+            text: TextEmbedding = super().encode(prompts)
+            return replace(text, states=text.states * float("nan"))
+
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step 0 on samples \[\d+, \d+, \d+, \d+\]"):
+        train_stage(base_config, CONFIG, Plains(), Broken(), tmp_path)
+    assert not (tmp_path / "training.pt").exists()
+
+
+def test_learning_rate_warms_up_stays_and_decays() -> None:
+    config = TrainConfig(num_steps=20, batch_size=1, learning_rate=2.0, warmup_steps=4, decay_steps=5)
+    rates = [learning_rate(step, config) for step in range(20)]
+    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
+    assert rates[4:16] == [2.0] * 12
+    assert rates[16:] == pytest.approx([1.6, 1.2, 0.8, 0.4])
+    constant = replace(config, decay_steps=0, warmup_steps=0)
+    assert [learning_rate(step, constant) for step in (0, 19)] == [2.0, 2.0]
+
+
+def test_the_papers_text_dropout_is_the_default() -> None:
+    assert TrainConfig(num_steps=1, batch_size=1, learning_rate=1.0).text_dropout == 0.1
