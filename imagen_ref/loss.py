@@ -60,8 +60,8 @@ def diffusion_loss(
     """Mean squared error of the stage's prediction, a scalar.
 
     Each sample's error is weighted by 1 / alpha^2, at most `max_weight`. At 1 that is the paper's loss. With
-    eps-prediction 1 / alpha^2 turns the error of eps into that of v (Salimans & Ho 2022), which says more about
-    the noisy end, where the text decides what is drawn: short trainings learn to read sooner.
+    eps-prediction 1 / alpha^2 turns the error of eps into that of v (Salimans & Ho 2022), which says more
+    about the noisy end, where the text decides what is drawn: short trainings learn to read sooner.
 
     Args:
         network: the network being trained.

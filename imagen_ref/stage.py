@@ -141,7 +141,8 @@ class Stage:
         network = config.make_network()
         _check_fits(path, network, state)
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-        network.requires_grad_(False).eval().to(device)
+        # Convolutions on a CPU are 7 to 20 % faster with channels last.
+        network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Stage(config, network, weights_sha256=_sha256(path))
 
     def sample(

@@ -136,9 +136,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, config)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
-        loss = diffusion_loss(
-            network, stage, images, text, random, max_weight=config.max_loss_weight
-        )
+        loss = diffusion_loss(network, stage, images, text, random, max_weight=config.max_loss_weight)
     value = float(loss.detach())
     if not torch.isfinite(loss):
         raise FloatingPointError(f"loss is {value} at step {step} on samples {indices}")

@@ -48,6 +48,8 @@ class SweepRecorder(Callback):
         """Say how much of the sweep is left, from what it took so far."""
         from drawbench_eval.runs.progress import duration
 
+        if not self._pending:
+            return
         number = int(config.hydra.job.num)
         made, left = sum(self._pending[: number + 1]), sum(self._pending[number + 1 :])
         if left and self._pending[number]:

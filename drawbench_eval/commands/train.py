@@ -31,8 +31,8 @@ class DataSettings:
 class TrainSettings:
     """One training run.
 
-    kind: what is trained. training: its numbers. stage: the network, for kind=stage. text_encoder: a folder or
-    one of the packaged encoders. name: file or folder name of the result. package: where a copy goes, or null.
+    kind: what is trained. training: its numbers. stage: the network, for kind=stage. text_encoder: a folder
+    or one of the packaged encoders. name: what the result is called. package: where a copy goes, or null.
     """
 
     kind: Literal["t5", "stage", "scorer_image", "scorer_clip"]
@@ -96,7 +96,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     from imagen_ref.cascade import PRETRAINED
     from imagen_ref.stage import stage_config
     from imagen_ref.text.t5 import T5Encoder
-    from imagen_ref.train import Progress, TrainConfig, train_stage
+    from imagen_ref.train import TrainConfig, train_stage
 
     if settings.stage is None:
         raise ValueError("stage: a value is needed for kind=stage")
@@ -108,11 +108,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     )
     data = _scenes(settings)
     with show_progress(settings.name, total=config.num_steps * config.batch_size) as advance:
-
-        def report(progress: Progress) -> None:
-            advance(config.batch_size)
-
-        return train_stage(stage, config, data, encoder, folder, report=report)
+        return train_stage(stage, config, data, encoder, folder, report=lambda _: advance(config.batch_size))
 
 
 def _scorer_image(settings: TrainSettings, folder: Path) -> Path:
@@ -155,7 +151,7 @@ def _scenes(settings: TrainSettings) -> SceneData:
             side=data.side,
             seed=data.seed,
             palette=data.palette,
-            report=lambda done: advance(1),
+            report=lambda _: advance(1),
         )
 
 

@@ -60,5 +60,3 @@ def _changed(group: Group, kind: str, rng: np.random.Generator) -> Group | None:
     if kind == "count" and not letter:
         return dataclasses.replace(group, count=group.count + (-1 if group.count > 1 else 1))
     return None
-
-

@@ -28,7 +28,17 @@ _OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "be
 def sentences(seed: int) -> Iterator[str]:
     """An endless stream of sentences, the same for the same seed."""
     rng = np.random.default_rng(seed)
-    makers = (_caption, _paraphrase, _converse, _entailment, _negation, _counting, _definition, _rare, _misspelt)
+    makers = (
+        _caption,
+        _paraphrase,
+        _converse,
+        _entailment,
+        _negation,
+        _counting,
+        _definition,
+        _rare,
+        _misspelt,
+    )
     shares = np.array([0.24, 0.2, 0.1, 0.12, 0.1, 0.06, 0.06, 0.08, 0.04])
     while True:
         maker = makers[int(rng.choice(len(makers), p=shares))]
@@ -119,10 +129,10 @@ def _rare(rng: np.random.Generator) -> str:
 
 
 def _swap(text: str, meaning: str, word: str) -> str:
+    """The text with the rare word in place of the common one, and the article that it takes."""
     swapped = " ".join(word if token == meaning else token for token in text.split(" "))
-    for wrong, right in ((f"a {word}", f"an {word}"),) if word[0] in "aeiou" else ((f"an {word}", f"a {word}"),):
-        swapped = swapped.replace(wrong, right)
-    return swapped
+    article, other = ("an", "a") if word[0] in "aeiou" else ("a", "an")
+    return swapped.replace(f"{other} {word}", f"{article} {word}")
 
 
 def _misspelt(rng: np.random.Generator) -> str:

@@ -58,7 +58,7 @@ class SceneData:
         side: int = 64,
         seed: int = 0,
         palette: str = "natural",
-        report: Callable[[int], None] = lambda done: None,
+        report: Callable[[int], None] = lambda _: None,
     ) -> None:
         key = f"{palette}-{side}-{seed}-{num}"
         pixels, facts = folder / f"scenes-{key}.npy", folder / f"scenes-{key}.jsonl"

@@ -146,9 +146,8 @@ def claimed_kinds(facts: Facts) -> list[str]:
 def check(facts: Facts, reading: Reading) -> dict[str, bool]:
     """For every kind of fact that the caption claims, whether all of its claims of that kind hold.
 
-    Things seen are assigned to the claimed groups so that as many attributes as possible agree (exhaustive
-    over the few things of a scene); each kind is then judged on that one assignment. An unreadable image
-    holds nothing.
+    Things seen are assigned to the claimed groups so that as many attributes as possible agree; each kind is
+    then judged on that one assignment. An unreadable image holds nothing.
     """
     kinds = claimed_kinds(facts)
     if reading.unreadable is not None:
@@ -162,7 +161,8 @@ def check(facts: Facts, reading: Reading) -> dict[str, bool]:
         elif kind == "background":
             verdicts[kind] = reading.background == facts.background
         elif kind == "absent":
-            verdicts[kind] = not any(_agrees(group, thing) for group in facts.absent for thing in reading.things)
+            seen = ((group, thing) for group in facts.absent for thing in reading.things)
+            verdicts[kind] = not any(_agrees(group, thing) for group, thing in seen)
         elif kind == "relation":
             where = dict(zip(wanted, matched, strict=True))
             verdicts[kind] = all(_related(where[a], relation, where[b]) for a, relation, b in facts.relations)
@@ -200,7 +200,10 @@ def _score(group: Group, thing: SeenThing) -> int:
 
 
 def _assign(facts: Facts, wanted: list[int], things: tuple[SeenThing, ...]) -> list[SeenThing | None]:
-    """The assignment of seen things to claimed ones with the most agreeing attributes; relations break ties."""
+    """The assignment of seen things to claimed ones with the most agreeing attributes; relations break ties.
+
+    Exhaustive: a scene holds few things.
+    """
     best: tuple[float, list[SeenThing | None]] = (-1.0, [None] * len(wanted))
 
     def extend(position: int, chosen: list[SeenThing | None], used: frozenset[int], score: float) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drawbench_eval.scenes.facts import BACKGROUNDS, COLORS, LETTER_SHAPES, RELATIONS, SHAPES, SIZES, Facts, Group
+from drawbench_eval.scenes.facts import (
+    BACKGROUNDS,
+    COLORS,
+    LETTER_SHAPES,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    Facts,
+    Group,
+)
 from drawbench_eval.scenes.heldout import is_withheld_count, is_withheld_pair, is_withheld_relation
 
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -59,7 +68,7 @@ def is_withheld(facts: Facts) -> bool:
     return (
         any(is_withheld_pair(group.color, group.shape) for group in groups)
         or any(is_withheld_count(group.count, group.shape) for group in groups)
-        or any(is_withheld_relation(groups[a].shape, relation, groups[b].shape) for a, relation, b in facts.relations)
+        or any(is_withheld_relation(groups[a].shape, how, groups[b].shape) for a, how, b in facts.relations)
     )
 
 
@@ -75,7 +84,9 @@ def _draw(rng: np.random.Generator) -> Facts:
     if kind < 0.48:
         thing = _thing(rng)
         count = int(rng.choice([2, 3, 4, 5], p=[0.35, 0.35, 0.18, 0.12]))
-        return Facts(groups=(Group(count=count, shape=thing.shape, color=thing.color),), background=background)
+        return Facts(
+            groups=(Group(count=count, shape=thing.shape, color=thing.color),), background=background
+        )
     if kind < 0.76:
         groups = _pair(rng)
         return Facts(groups=groups, relations=((0, _pick(rng, RELATIONS), 1),), background=background)
@@ -86,11 +97,11 @@ def _draw(rng: np.random.Generator) -> Facts:
     first, second = _distinct(rng, 2)
     if kind < 0.97:
         counts = [(2, 1), (1, 2), (2, 2), (3, 1)][int(rng.integers(4))]
-        groups = tuple(
+        counted = tuple(
             Group(count=n, shape=thing.shape, color=thing.color)
             for n, thing in zip(counts, (first, second), strict=True)
         )
-        return Facts(groups=groups, background=background)
+        return Facts(groups=counted, background=background)
     return Facts(groups=tuple(_distinct(rng, 3)), background=background)
 
 
@@ -144,7 +155,8 @@ def caption(facts: Facts, rng: np.random.Generator, *, plain: bool = False) -> s
     for group in facts.absent:
         text += f" and no {_noun(group, words)}"
     if facts.background is not None:
-        text += words.choose((f" on a {facts.background} background", f" in front of a {facts.background} background"))
+        where = words.choose(("on", "in front of"))
+        text += f" {where} a {facts.background} background"
     frame = words.choose(("{}", "{}", "{}", "we see {}", "a picture of {}", "an image showing {}"))
     return frame.format(text)
 
@@ -164,7 +176,8 @@ class _Words:
 
 
 def _body(facts: Facts, words: _Words) -> str:
-    letters = [group.shape.removeprefix("letter ") for group in facts.groups if group.shape and "letter" in group.shape]
+    shapes = [group.shape or "" for group in facts.groups]
+    letters = [shape.removeprefix("letter ") for shape in shapes if shape.startswith("letter ")]
     if letters and len(letters) == len(facts.groups):
         return _say_letters(letters, facts.groups[0].color, words)
     phrases = [_phrase(group, words) for group in facts.groups]
@@ -179,16 +192,20 @@ def _body(facts: Facts, words: _Words) -> str:
 def _say_letters(letters: list[str], color: str | None, words: _Words) -> str:
     if len(letters) == 1:
         name = f"the letter {letters[0]}"
-        options = (f"{name} in {color}", f"{_article(color)} {color} letter {letters[0]}") if color else (name, f"a letter {letters[0]}")
-        return words.choose(options)
-    name = words.choose((f"the letters {' '.join(letters)}", f"the letter {letters[0]} left of the letter {letters[1]}"))
+        if color is None:
+            return words.choose((name, f"a letter {letters[0]}"))
+        return words.choose((f"{name} in {color}", f"{_article(color)} {color} letter {letters[0]}"))
+    one, two = letters
+    name = words.choose((f"the letters {one} {two}", f"the letter {one} left of the letter {two}"))
     return f"{name} in {color}" if color else name
 
 
 def _phrase(group: Group, words: _Words) -> str:
     if group.count > 1:
         number = NUMBERS[group.count]
-        return words.choose((f"{number} ", f"{number} ", f"exactly {number} ")) + _noun(group, words, plural=True)
+        return words.choose((f"{number} ", f"{number} ", f"exactly {number} ")) + _noun(
+            group, words, plural=True
+        )
     noun = _noun(group, words)
     article = words.choose((_article(noun), _article(noun), _article(noun), "one"))
     return f"{article} {noun}"

@@ -16,7 +16,7 @@ from drawbench_eval.scenes.shapes import DISTANCES
 
 Array = NDArray[np.float64]
 
-# Pixels are computed at no less than this side and averaged down, so that a small picture is the large one seen from afar.
+# Pixels are computed at no less than this side and averaged down: a small picture is the large one from afar.
 INNER_SIDE = 64
 _GRAIN_SIDE = 64
 # The share of pictures whose ends clip, as an overexposed photograph's do.
@@ -95,7 +95,9 @@ def _paint(scene: Scene, side: int, palette: dict[str, tuple[float, float, float
 def _shoulder(contrast: Array) -> Array:
     """A film's soft ends: beyond 0.36 from mid grey, values approach 0.5 and do not clip."""
     size = np.abs(contrast)
-    return np.asarray(np.sign(contrast) * np.where(size < 0.36, size, 0.36 + 0.128 * np.tanh((size - 0.36) / 0.128)))
+    return np.asarray(
+        np.sign(contrast) * np.where(size < 0.36, size, 0.36 + 0.128 * np.tanh((size - 0.36) / 0.128))
+    )
 
 
 def _interpolate(grid: Array, x: Array, y: Array) -> Array:

@@ -48,21 +48,20 @@ class Response(NamedTuple):
         return bool(np.all(np.diff(self.distance) > 0) and np.all(np.diff(self.similarity) < 0))
 
 
-def measure(
-    image_scorer: ImageScorer, clip_scorer: ClipScorer, *, num: int, seed: int
-) -> list[Response]:
+def measure(image_scorer: ImageScorer, clip_scorer: ClipScorer, *, num: int, seed: int) -> list[Response]:
     """The responses on `num` scenes against another rendering of the same captions."""
     rng = np.random.default_rng(seed)
     facts = [sample_facts(rng) for _ in range(num)]
     texts = clip_scorer.text_features([caption(one, rng, plain=True) for one in facts])
-    reference = image_scorer.features(_render([_placed(one, rng) for one in facts]))
+    reference = image_scorer.features(_render([_placed(one, rng) for one in facts])).astype(np.float64)
     scenes = [_placed(one, rng) for one in facts]
     responses = []
     for kind, strengths in STRENGTHS.items():
         distances, similarities = [], []
         for strength in strengths:
             images = damaged(scenes, kind, strength, seed)
-            distances.append(frechet_distance_of(image_scorer.features(images), reference))
+            features = image_scorer.features(images).astype(np.float64)
+            distances.append(frechet_distance_of(features, reference))
             similarities.append(float((clip_scorer.image_features(images) * texts).sum(axis=1).mean()))
         responses.append(Response(kind, strengths, tuple(distances), tuple(similarities)))
     return responses
@@ -93,7 +92,7 @@ def report(responses: list[Response]) -> str:
         lines += [f"| {response.kind} | {s:g} | {d:.3f} | {c:.3f} |" for s, d, c in rows]
     accepted = all(response.monotonic for response in responses)
     wrong = ", ".join(response.kind for response in responses if not response.monotonic)
-    lines += ["", "Every step is answered in the right direction." if accepted else f"Not monotonic: {wrong}."]
+    lines += ["", "Every step is answered rightly." if accepted else f"Not monotonic: {wrong}."]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Training of the two scorers. Short, seeded, restarted from scratch when interrupted (minutes on a laptop)."""
+"""Training of the two scorers: short, seeded, and restarted from scratch when interrupted."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ HEADS = {
 CHANGES = ("color", "shape", "relation", "count")
 
 Report = Callable[[int, int, float, float], None]
+LossOf = Callable[[Sequence[int], np.random.Generator], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,8 @@ def train_image_scorer(config: ScorerTraining, data: SceneData, path: Path, *, r
         images, damage = _damaged(data.images(indices), rng)
         answers = network(to_input(images))
         rows = {name: torch.from_numpy(values[list(indices)]) for name, values in labels.items()}
-        told = sum(F.binary_cross_entropy_with_logits(answers[n], rows[n]) for n in ("colors", "shapes", "places"))
+        several = ("colors", "shapes", "places")
+        told = sum(F.binary_cross_entropy_with_logits(answers[n], rows[n]) for n in several)
         chosen = sum(F.cross_entropy(answers[n], rows[n]) for n in ("count", "background"))
         level = F.mse_loss(answers["damage"], torch.from_numpy(damage))
         return torch.as_tensor(told) + 0.5 * torch.as_tensor(chosen) + level
@@ -77,7 +79,7 @@ def train_image_scorer(config: ScorerTraining, data: SceneData, path: Path, *, r
 def train_clip_scorer(
     config: ScorerTraining, data: SceneData, tokenizer: Tokenizer, path: Path, *, report: Report
 ) -> None:
-    """A contrastive dual encoder (Radford et al. 2021) with, for every picture, a caption that is wrong in one fact."""
+    """A contrastive dual encoder (Radford et al. 2021); every picture meets a caption wrong in one fact."""
     torch.manual_seed(config.seed)
     model = clip_model(tokenizer.get_vocab_size())
 
@@ -100,9 +102,7 @@ def train_clip_scorer(
     save_scorer(path, model, {"tokenizer": tokenizer.to_str()})
 
 
-def _optimise(
-    module: Any, loss_of: Callable[[Sequence[int], np.random.Generator], Tensor], config: ScorerTraining, report: Report
-) -> None:
+def _optimise(module: Any, loss_of: LossOf, config: ScorerTraining, report: Report) -> None:
     """AdamW with warm-up and a half cosine; every step's batch comes from (seed, step)."""
     optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=0.02)
     module.train()
@@ -143,7 +143,9 @@ def _labels(scenes: Sequence[Scene]) -> dict[str, NDArray[Any]]:
     return labels
 
 
-def _damaged(images: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _damaged(
+    images: NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Half of the pictures damaged in one way each, and by how much: [B, kinds]."""
     images, levels = images.copy(), np.zeros((len(images), len(_KINDS)), np.float32)
     for row in range(len(images) // 2):

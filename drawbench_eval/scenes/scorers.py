@@ -1,4 +1,6 @@
-"""The two scorers of the embedded world: an image network for `fd_scenes`, a dual encoder for `scenes_clip_score`.
+"""The two scorers of the embedded world: an image network and a dual encoder.
+
+The first is behind `fd_scenes`, the second behind `scenes_clip_score`.
 
 Both are trained by `drawbench-eval train experiment=scenes/scorer_image` and `.../scorer_clip` and packaged
 beside this file.
@@ -31,7 +33,7 @@ Features = NDArray[np.float32]
 
 
 class ImageNetwork(nn.Module):
-    """Pixels [B, 3, 64, 64] in [-1, 1] -> features [B, 64] and, from those, whatever heads training asks for."""
+    """Pixels [B, 3, 64, 64] in [-1, 1] -> features [B, 64] and, from those, the heads of training."""
 
     def __init__(self, heads: Mapping[str, int]) -> None:
         super().__init__()
@@ -112,7 +114,7 @@ def clip_model(vocab_size: int) -> Any:
     """open_clip's CLIP with a small residual image tower and a small text transformer."""
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
-    vision = CLIPVisionCfg(layers=(1, 1, 1, 1), width=24, head_width=64, image_size=SIDE)  # type: ignore[arg-type]
+    vision = CLIPVisionCfg(layers=(1, 1, 1, 1), width=24, head_width=64, image_size=SIDE)
     text = CLIPTextCfg(
         context_length=CONTEXT, vocab_size=vocab_size, width=128, heads=4, layers=3, pool_type="eos", eos_id=1
     )
@@ -149,9 +151,10 @@ def save_scorer(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> N
 
 
 def to_input(images: Images) -> Tensor:
-    """uint8 [N, 64, 64, 3] -> float32 [N, 3, 64, 64] in [-1, 1]. Raises ValueError for another shape or dtype."""
+    """uint8 [N, 64, 64, 3] -> float32 [N, 3, 64, 64] in [-1, 1]; ValueError for another shape or dtype."""
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE, 3):
-        raise ValueError(f"scenes scorers: uint8 images of {SIDE}x{SIDE} are needed, got {images.dtype} {images.shape}")
+        got = f"{images.dtype} {images.shape}"
+        raise ValueError(f"scenes scorers: uint8 images of {SIDE}x{SIDE} are needed, got {got}")
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -171,5 +174,5 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"scorer {path}: cannot be read, it is damaged or cut short ({error})") from error
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    state = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     return state, metadata, hashlib.sha256(path.read_bytes()).hexdigest()

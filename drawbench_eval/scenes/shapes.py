@@ -8,6 +8,7 @@ Closed forms follow the usual two-dimensional distance functions (disc, box, pol
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def _letter(letter: str) -> Callable[[Array, Array], Array]:
     def distance(x: Array, y: Array) -> Array:
         nearest = np.full_like(x, np.inf)
         for stroke in _STROKES[letter]:
-            for (ax, ay), (bx, by) in zip(stroke, stroke[1:], strict=False):
+            for (ax, ay), (bx, by) in pairwise(stroke):
                 ex, ey, wx, wy = bx - ax, by - ay, x - ax, y - ay
                 along = np.clip((wx * ex + wy * ey) / (ex * ex + ey * ey), 0, 1)
                 nearest = np.minimum(nearest, np.hypot(wx - ex * along, wy - ey * along))

@@ -117,7 +117,8 @@ def _counting(rng: np.random.Generator, position: int) -> Line:
 def _dalle(rng: np.random.Generator, position: int) -> Line:
     first, second = _two(rng)
     sizes = ("large", "small") if position % 2 else ("small", "large")
-    groups = tuple(Group(shape=g.shape, color=g.color, size=s) for g, s in zip((first, second), sizes, strict=True))
+    both = zip((first, second), sizes, strict=True)
+    groups = tuple(Group(shape=thing.shape, color=thing.color, size=size) for thing, size in both)
     relations = ((0, RELATIONS[position % 4], 1),) if position % 4 else ()
     return _plain(Facts(groups=groups, relations=relations), rng)
 
@@ -132,13 +133,21 @@ def _descriptions(rng: np.random.Generator, position: int) -> Line:
     return text, caption(facts, rng, plain=True), facts
 
 
+# How the second thing stands to the first, and so the first to the second.
+_TURNED = (
+    ("to its left", "right of"),
+    ("above it", "below"),
+    ("to its right", "left of"),
+    ("below it", "above"),
+)
+
+
 def _marcus(rng: np.random.Generator, position: int) -> Line:
     first, second = _two(rng)
     if position % 2:
         facts = Facts(groups=(first,), absent=(Group(shape=second.shape),))
         return _plain(facts, rng)
-    phrase = ("to its left", "above it", "to its right", "below it")[position // 2 % 4]
-    relation = {"to its left": "right of", "above it": "below", "to its right": "left of", "below it": "above"}[phrase]
+    phrase, relation = _TURNED[position // 2 % 4]
     facts = Facts(groups=(first, second), relations=((0, relation, 1),))
     one, two = (caption(Facts(groups=(g,)), rng, plain=True) for g in (first, second))
     return f"{one} with {two} {phrase}", caption(facts, rng, plain=True), facts
@@ -215,7 +224,7 @@ def _held_out(
     counts: frozenset[tuple[int, str]],
     relations: frozenset[tuple[str, str, str]],
 ) -> PromptSet:
-    """Five prompts each of withheld pairs, counts up to three, and relations, in colours seen with the shapes."""
+    """Five prompts each of pairs, counts up to three, and relations, in colours seen with the shapes."""
     singles = [Facts(groups=(Group(shape=shape, color=color),)) for color, shape in sorted(pairs)]
     counted = [
         Facts(groups=(Group(count=count, shape=shape, color=color),))

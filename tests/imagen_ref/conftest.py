@@ -100,7 +100,9 @@ def make_stage() -> Callable[[StageConfig], Stage]:
     def make(config: StageConfig) -> Stage:
         network = config.make_network()
         randomise(network)
-        return Stage(config, network.requires_grad_(False).eval())
+        # As `Stage.load` lays them out.
+        network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Stage(config, network)
 
     return make
 

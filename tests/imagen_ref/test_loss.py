@@ -103,6 +103,25 @@ def test_knowing_the_answer_costs_nothing(
     assert oracle.given["low_res"] is None
 
 
+def test_weight_turns_the_error_of_eps_into_that_of_v(
+    base_config: StageConfig, encoder: TextEncoder, images: Tensor
+) -> None:
+    """For one z, an error e of eps is an error e / alpha of v; the cap holds where alpha is small."""
+    random, text = drawn(base_config), encoder.encode(PROMPTS)
+    alpha = base_config.make_schedule().alpha(random.t)
+    oracle = Oracle(random.eps, 0.5)
+
+    def loss(max_weight: float) -> float:
+        return diffusion_loss(oracle, base_config, images, text, random, max_weight=max_weight).item()  # type: ignore[arg-type]
+
+    assert loss(1e9) == pytest.approx((0.5 / alpha).square().mean().item(), rel=1e-5)
+    cap = float(alpha.square().reciprocal()[2])
+    expected = 0.25 * alpha.square().reciprocal().clamp(max=cap).mean().item()
+    assert loss(cap) == pytest.approx(expected, rel=1e-5)
+    assert loss(1.0) == pytest.approx(0.25, rel=1e-5)
+    assert loss(1.0) < loss(cap) < loss(1e9)
+
+
 def test_fresh_network_costs_the_mean_square_of_the_target(
     base_config: StageConfig, encoder: TextEncoder, images: Tensor
 ) -> None:

@@ -177,6 +177,17 @@ def test_loss_falls_on_what_can_be_learnt(
     assert np.mean(losses[-10:]) < 0.4
 
 
+def test_weight_of_the_loss_reaches_it(
+    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    first: list[float] = []
+    for weight in (1.0, 20.0):
+        config = replace(CONFIG, num_steps=1, max_loss_weight=weight)
+        folder = tmp_path / f"{weight:g}"
+        train_stage(base_config, config, Plains(), encoder, folder, report=lambda p: first.append(p.loss))
+    assert first[1] > 1.5 * first[0]
+
+
 def test_a_loss_that_is_not_finite_stops_and_says_where(
     base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
 ) -> None:

@@ -8,13 +8,20 @@ import pytest
 from matplotlib.colors import XKCD_COLORS, to_rgb
 
 import drawbench_eval.scenes
+from drawbench_eval.scenes.changes import change
 from drawbench_eval.scenes.color_naming import name_background, name_color, oklch
 from drawbench_eval.scenes.degrade import DEGRADATIONS, degrade
 from drawbench_eval.scenes.facts import COLORS, LETTER_SHAPES, SHAPES, Facts, Group, check
 from drawbench_eval.scenes.layout import Scene, Thing, place
 from drawbench_eval.scenes.oracle import read
-from drawbench_eval.scenes.changes import change
-from drawbench_eval.scenes.oracle_check import (KINDS, free_facts, measure_blobs, measure_changed, measure_plain, report)
+from drawbench_eval.scenes.oracle_check import (
+    KINDS,
+    free_facts,
+    measure_blobs,
+    measure_changed,
+    measure_plain,
+    report,
+)
 from drawbench_eval.scenes.renderer import render
 from drawbench_eval.scenes.segment import opponent
 

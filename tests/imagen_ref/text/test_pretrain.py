@@ -2,6 +2,7 @@ import json
 import string
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ class TestCorruption:
         assert used == list(range(SENTINEL, SENTINEL + len(used))) == list(taken)
         assert 1 <= len(used) <= NUM_SENTINELS
         assert all(taken.values()), "a span holds at least one token"
-        assert all(a < SENTINEL or b < SENTINEL for a, b in zip(source, source[1:], strict=False)), "merged"
+        assert all(a < SENTINEL or b < SENTINEL for a, b in pairwise(source)), "merged"
         num_noise = sum(map(len, taken.values()))
         assert num_noise == min(max(1, round(length * density)), max(1, length - 1))
 
