@@ -98,7 +98,9 @@ def make_stage() -> Callable[[StageConfig], Stage]:
     """A stage in which every weight is random."""
 
     def make(config: StageConfig) -> Stage:
-        network = config.make_network()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = config.make_network()
         randomise(network)
         # As `Stage.load` lays them out.
         network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

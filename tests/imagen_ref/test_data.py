@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagen_ref.data import batch_indices
@@ -16,6 +16,7 @@ def epoch_of(num_items: int, batch_size: int, seed: int, epoch: int) -> list[int
     return items
 
 
+@settings(deadline=None)
 @given(
     batch_size=st.integers(1, 9),
     num_batches=st.integers(1, 6),

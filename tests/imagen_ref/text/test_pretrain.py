@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -57,6 +57,7 @@ def spans(tokens: list[int]) -> dict[int, list[int]]:
 
 
 class TestCorruption:
+    @settings(deadline=None)
     @given(
         length=st.integers(1, 80),
         seed=st.integers(0, 2**32),
