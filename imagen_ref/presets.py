@@ -49,7 +49,7 @@ SCENES: Mapping[str, Preset] = MappingProxyType(
                 text_dim=256,
                 text_width=192,
             ),
-            num_parameters=2_005_203,
+            num_parameters=2_016_899,
         ),
     }
 )

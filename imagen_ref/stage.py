@@ -214,6 +214,8 @@ def save_stage(
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     metadata = {"format": FORMAT, "config": json.dumps(config.to_json(), sort_keys=True)}
     temporary.write_bytes(_sorted_header(save(tensors, metadata=metadata)))
+    # safetensors makes files that only their owner may read; a packaged stage is for everybody.
+    temporary.chmod(0o644)
     temporary.replace(path)
 
 

@@ -52,6 +52,10 @@ class PromptSettings:
             raise ValueError(f"limit: {self.limit} is not at least 1; write null for all prompts")
         if self.source == "file" and self.path is None:
             raise ValueError("path: a value is needed; write prompts.path=FILE.csv")
+        if self.source != "file" and self.path is not None:
+            raise ValueError(f"path: {self.path} is not read by these prompts; write prompts=file")
+        if self.source != "scenes" and self.split != "suite":
+            raise ValueError(f"split: {self.split} exists for prompts=scenes only")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,7 @@ def save_scorer(path: Path, module: nn.Module, metadata: Mapping[str, str]) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     save_file(state, temporary, metadata=dict(metadata))
+    temporary.chmod(0o644)
     temporary.replace(path)
 
 

@@ -28,7 +28,8 @@ def meta(config: EfficientUNetConfig) -> EfficientUNet:
 def test_more_blocks_where_the_side_is_small_and_attention_at_the_lowest_alone() -> None:
     network = meta(CONFIG)
     blocks = [module.conv_in.out_channels for module in network.modules() if isinstance(module, ResBlock)]
-    assert blocks == [8] + [16] * 2 + [24] * 4 + [24] * 4 + [16] * 2 + [8]
+    # Down, up, and the one at full side.
+    assert blocks == [8] + [16] * 2 + [24] * 4 + [24] * 4 + [16] * 2 + [8] + [8]
     attention = [module for module in network.modules() if isinstance(module, TextAttention)]
     assert [(layer.query.out_channels, layer.num_heads) for layer in attention] == [(24, 2), (24, 2)]
 
@@ -39,7 +40,7 @@ def test_text_alone_can_be_attended_to() -> None:
 
 
 def test_downsampling_comes_before_and_upsampling_after_the_convolutions() -> None:
-    """Every residual block of level k works at side / 2^(k+1) (appendix B.1)."""
+    """Every residual block of level k works at side / 2^(k+1) (appendix B.1), the last at full side."""
     network = EfficientUNet(CONFIG)
     sides: list[int] = []
 
@@ -51,7 +52,7 @@ def test_downsampling_comes_before_and_upsampling_after_the_convolutions() -> No
             module.register_forward_hook(note)
     z = torch.zeros(1, 3, 32, 32)
     out = network(z, torch.zeros(1), network.condition(null_embedding(1, 6)), z, torch.zeros(1))
-    assert sides == [16] + [8] * 2 + [4] * 4 + [4] * 4 + [8] * 2 + [16]
+    assert sides == [16] + [8] * 2 + [4] * 4 + [4] * 4 + [8] * 2 + [16] + [32]
     assert out.shape == z.shape
 
 

@@ -286,6 +286,13 @@ class TestCheckpoint:
         assert compiled.read_bytes() == path.read_bytes()
         Stage.load(compiled)
 
+    def test_same_weights_are_the_same_bytes(self, path: Path, base: Stage) -> None:
+        """The hash of a checkpoint stands in run identities; the library alone orders metadata at random."""
+        content = path.read_bytes()
+        for _ in range(8):
+            save_stage(path, base.config, base.network.state_dict())
+            assert path.read_bytes() == content
+
     def test_saving_leaves_nothing_beside_the_file(self, path: Path) -> None:
         assert [one.name for one in path.parent.iterdir()] == ["base.safetensors"]
 

@@ -35,6 +35,7 @@ MISTAKES = [
     ("results=prompts.csv/results", "results: prompts.csv/results: cannot be made (Not a directory)"),
     ("results=prompts.csv", "results: prompts.csv: cannot be made (File exists)"),
     ("reference=scenes", "reference scenes: no prompt of prompts has facts"),
+    ("+prompts.split=test", "prompts.split: test exists for prompts=scenes only"),
     ("--foo", "--foo: no such option; write settings as KEY=VALUE"),
 ]
 
@@ -54,6 +55,12 @@ def test_one_line_and_nothing_written(
     assert result.out == ""
     assert result.code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.csv", "prompts.csv", "void.csv"]
+
+
+def test_a_file_that_the_prompts_would_not_read(run: Run) -> None:
+    result = run("evaluate", "+prompts.path=mine.csv")
+    assert result.code == 2
+    assert result.err == "error: prompts.path: mine.csv is not read by these prompts; write prompts=file\n"
 
 
 def test_a_value_that_is_needed(run: Run, tmp_path: Path) -> None:
