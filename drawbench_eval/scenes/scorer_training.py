@@ -70,7 +70,7 @@ def train_image_scorer(config: ScorerTraining, data: SceneData, path: Path, *, r
         told = sum(F.binary_cross_entropy_with_logits(answers[n], rows[n]) for n in several)
         chosen = sum(F.cross_entropy(answers[n], rows[n]) for n in ("count", "background"))
         level = F.mse_loss(answers["damage"], torch.from_numpy(damage))
-        # Damage weighs most: what is easily told apart would otherwise take nearly all of the features' variance.
+        # Damage weighs most: what is easily told apart would otherwise take nearly all of the variance.
         return torch.as_tensor(told) + 0.5 * torch.as_tensor(chosen) + 8 * level
 
     _optimise(network, loss_of, config, report)
