@@ -49,12 +49,16 @@ class Response(NamedTuple):
 
 
 def measure(image_scorer: ImageScorer, clip_scorer: ClipScorer, *, num: int, seed: int) -> list[Response]:
-    """The responses on `num` scenes against another rendering of the same captions."""
+    """The responses on `num` scenes.
+
+    The distance is to the undamaged pictures of the same scenes: two samples of one distribution differ by
+    more than slight damage does, and that difference is not what is asked about here.
+    """
     rng = np.random.default_rng(seed)
     facts = [sample_facts(rng) for _ in range(num)]
     texts = clip_scorer.text_features([caption(one, rng, plain=True) for one in facts])
-    reference = image_scorer.features(_render([_placed(one, rng) for one in facts])).astype(np.float64)
     scenes = [_placed(one, rng) for one in facts]
+    reference = image_scorer.features(_render(scenes)).astype(np.float64)
     responses = []
     for kind, strengths in STRENGTHS.items():
         distances, similarities = [], []
