@@ -95,7 +95,7 @@ class EfficientUNet(nn.Module):
         """The prediction for a batch; arguments as for `UNet.forward`, low_res always there."""
         assert low_res is not None
         assert aug_logsnr is not None
-        emb = F.silu(self.noise_level(logsnr) + self.aug_level(aug_logsnr) + context.pooled)
+        emb = self.noise_level(logsnr) + self.aug_level(aug_logsnr) + context.pooled
         layers = iter(context.keys_values)
         stem = h = self.conv_in(torch.cat([z, low_res], dim=1))
         skips = []
@@ -179,7 +179,7 @@ class _Body(nn.Module):
         )
 
     def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
-        scale, shift = self.combine(emb)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.combine(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
         x = x * (1 + scale) + shift
         for block in self.blocks:
             x = block(x)

@@ -31,10 +31,31 @@ class TextContext:
     visible: Tensor
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+class GroupNorm32(nn.GroupNorm):
+    """GroupNorm computed in float32 under autocast too (Dhariwal & Nichol 2021): exact, faster on CPUs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] of any dtype -> float32."""
+        return super().forward(x.float())
+
+
+def group_norm(channels: int) -> GroupNorm32:
     """GroupNorm over at most 32 groups of at least 4 channels each."""
     fitting = (g for g in (32, 16, 12, 8, 6, 4, 3, 2) if channels % g == 0 and channels // g >= 4)
-    return nn.GroupNorm(next(fitting, 1), channels)
+    return GroupNorm32(next(fitting, 1), channels)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
+    """Scaled dot-product attention [B, heads, Q, D] over the keys that `visible` [B, 1, 1, K] lets be seen.
+
+    On a CPU it runs in float32 whatever autocast says: the bfloat16 kernel there is several times slower.
+    """
+    if query.device.type == "cpu":
+        with torch.autocast("cpu", enabled=False):
+            return F.scaled_dot_product_attention(
+                query.float(), key.float(), value.float(), attn_mask=visible
+            )
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
 
 
 def zero_init(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
@@ -78,7 +99,7 @@ class AttentionPool(nn.Module):
         batch, _, width = states.shape
         key, value = split_heads(self.key_value(states), 2, self.num_heads)
         query = self.query.view(1, self.num_heads, 1, -1).expand(batch, -1, -1, -1).to(key.dtype)
-        pooled = F.scaled_dot_product_attention(query, key, value, attn_mask=visible[:, None, None, :])
+        pooled = attend(query, key, value, visible[:, None, None, :])
         out: Tensor = self.out(pooled.reshape(batch, width))
         return out
 
@@ -206,7 +227,7 @@ class TextAttention(nn.Module):
             key, value = torch.cat([own_key, key], dim=2), torch.cat([own_value, value], dim=2)
             mask = F.pad(mask, (height * width, 0), value=True)
         key, value = key.to(query.dtype), value.to(query.dtype)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        attended = attend(query, key, value, mask)
         merged = attended.transpose(2, 3).reshape(batch, channels, height, width)
         x = x + self.out(merged)
         return x if self.feed_forward is None else x + self.feed_forward(x)

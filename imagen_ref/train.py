@@ -28,7 +28,7 @@ class TrainConfig:
         warmup_steps: linear warm-up of the learning rate.
         decay_steps: linear decay to zero over the last steps; 0 keeps the rate constant.
         text_dropout: share of captions replaced by the null embedding (0.1 in the paper).
-        max_loss_weight: see `diffusion_loss`; 1 is the paper's loss.
+        max_loss_weight: see `diffusion_loss`; 1 is the paper's loss. More is for eps-prediction only.
         ema_decay: of the averaged weights that are saved (an assumption: the paper does not say).
         checkpoint_every: steps between checkpoints.
         precision: "float32" or "bfloat16" autocast.
@@ -78,9 +78,15 @@ def train_stage(
         The path of the weights.
 
     Raises:
-        ValueError: when the checkpoint in the folder belongs to another stage.
+        ValueError: for a loss weight that the prediction does not take, and when the checkpoint in the folder
+            belongs to another stage or was made with other settings.
         FloatingPointError: on a loss that is not finite, naming step and samples.
     """
+    if config.max_loss_weight != 1 and stage.prediction != "eps":
+        raise ValueError(
+            f"training.max_loss_weight: {config.max_loss_weight} is for eps-prediction; with "
+            f"{stage.prediction} it must be 1"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     stage = replace(stage, text_encoder=encoder.identity)
     with torch.random.fork_rng(devices=[]):
@@ -94,7 +100,8 @@ def train_stage(
         weight_decay=config.weight_decay,
     )
     average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
-    first = _resume(folder / "training.pt", stage, network, optimizer, average)
+    first = _resume(folder / "training.pt", stage, config, network, optimizer, average)
+    _forget_after(folder / "metrics.jsonl", first)
     network.train()
     started = time.monotonic()
     with (folder / "metrics.jsonl").open("a") as log:
@@ -106,7 +113,7 @@ def train_stage(
             log.write(json.dumps({"step": step + 1, "loss": loss, "images_per_second": rate}) + "\n")
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.num_steps:
                 log.flush()
-                _save(folder / "training.pt", stage, network, optimizer, average, step + 1)
+                _save(folder / "training.pt", stage, config, network, optimizer, average, step + 1)
                 save_stage(folder / f"{stage.name}.safetensors", stage, average)
     (folder / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
     return folder / f"{stage.name}.safetensors"
@@ -151,11 +158,20 @@ def _step_seed(seed: int, step: int) -> int:
     return int.from_bytes(hashlib.sha256(f"train {seed} {step}".encode()).digest()[:8], "big")
 
 
-def _save(path: Path, stage: StageConfig, network: Any, optimizer: Any, average: Any, step: int) -> None:
+def _save(
+    path: Path,
+    stage: StageConfig,
+    config: TrainConfig,
+    network: Any,
+    optimizer: Any,
+    average: Any,
+    step: int,
+) -> None:
     temporary = path.with_suffix(".partial")
     torch.save(
         {
             "stage": json.dumps(stage.to_json(), sort_keys=True),
+            "training": asdict(config),
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "average": average,
@@ -167,7 +183,12 @@ def _save(path: Path, stage: StageConfig, network: Any, optimizer: Any, average:
 
 
 def _resume(
-    path: Path, stage: StageConfig, network: Any, optimizer: Any, average: dict[str, torch.Tensor]
+    path: Path,
+    stage: StageConfig,
+    config: TrainConfig,
+    network: Any,
+    optimizer: Any,
+    average: dict[str, torch.Tensor],
 ) -> int:
     """Loads what `_save` wrote, if anything, and returns the next step."""
     if not path.is_file():
@@ -175,8 +196,31 @@ def _resume(
     state = torch.load(path, weights_only=True)
     if state["stage"] != json.dumps(stage.to_json(), sort_keys=True):
         raise ValueError(f"{path}: belongs to another stage or encoder; use another folder, or remove it")
+    _check_past(path, TrainConfig(**state["training"]), config, int(state["step"]))
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     for name, tensor in state["average"].items():
         average[name].copy_(tensor)
     return int(state["step"])
+
+
+def _check_past(path: Path, before: TrainConfig, now: TrainConfig, step: int) -> None:
+    """Raises ValueError where `now` would not have come to the same weights by this step.
+
+    How long to train and when to let the rate decay may change while the rate has not begun to.
+    """
+    undecayed = all(step <= config.num_steps - config.decay_steps for config in (before, now))
+    free = {"checkpoint_every", *(("num_steps", "decay_steps") if undecayed else ())}
+    for name, value in asdict(now).items():
+        if name not in free and value != getattr(before, name):
+            raise ValueError(
+                f"training.{name}: {value}, but {path} was made with {getattr(before, name)}; "
+                "use that, another folder, or remove it"
+            )
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drops what the log says of steps after this one: they are done again."""
+    if path.is_file():
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))

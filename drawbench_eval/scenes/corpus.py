@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from drawbench_eval.scenes.facts import COLORS, SHAPES, Facts
+from drawbench_eval.scenes.facts import COLORS, OPPOSITE, SHAPES, Facts
 from drawbench_eval.scenes.grammar import (
     COLOR_DESCRIPTIONS,
     NUMBERS,
@@ -21,8 +21,6 @@ from drawbench_eval.scenes.grammar import (
     sample_facts,
 )
 from drawbench_eval.scenes.heldout import RARE_WORDS
-
-_OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 
 
 def sentences(seed: int) -> Iterator[str]:
@@ -60,7 +58,7 @@ def _converse(rng: np.random.Generator) -> str:
         if facts.relations and len(facts.groups) == 2:
             break
     (_, relation, _), (a, b) = facts.relations[0], facts.groups
-    turned = Facts(groups=(b, a), relations=((0, _OPPOSITE[relation], 1),))
+    turned = Facts(groups=(b, a), relations=((0, OPPOSITE[relation], 1),))
     said = Facts(groups=(a, b), relations=facts.relations)
     return f"if there is {caption(said, rng, plain=True)} then there is {caption(turned, rng, plain=True)}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbench_eval.scenes.facts import Facts
+from drawbench_eval.scenes.facts import Facts, relation_between
 from drawbench_eval.scenes.grammar import caption, misspell, sample_facts
 from drawbench_eval.scenes.heldout import is_withheld_relation
 from drawbench_eval.scenes.layout import Scene, Thing, place
@@ -34,12 +34,7 @@ def shows_withheld_relation(things: Sequence[Thing]) -> bool:
     """Whether any two things stand in a withheld relation, said or unsaid."""
     for index, a in enumerate(things):
         for b in things[index + 1 :]:
-            dx, dy = a.x - b.x, a.y - b.y
-            if abs(dx) >= abs(dy):
-                relation = "left of" if dx < 0 else "right of"
-            else:
-                relation = "above" if dy < 0 else "below"
-            if is_withheld_relation(a.shape, relation, b.shape):
+            if is_withheld_relation(a.shape, relation_between(a, b), b.shape):
                 return True
     return False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
@@ -17,6 +17,7 @@ LETTERS = ("A", "C", "E", "H", "L", "T", "X", "Z")
 SIZES = ("small", "large")
 BACKGROUNDS = ("white", "gray", "black")
 RELATIONS = ("left of", "right of", "above", "below")
+OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 
 SMALL_BELOW = 0.30
 LARGE_ABOVE = 0.40
@@ -119,12 +120,22 @@ def size_word(diameter: float) -> str:
     return "large" if diameter > LARGE_ABOVE else "medium"
 
 
-def relation_holds(a: SeenThing, relation: str, b: SeenThing) -> bool:
-    """Whether a stands in `relation` to b by their centres; the larger distance decides the axis."""
+class Placed(Protocol):
+    """Anything with a centre, in fractions of the side, y pointing down."""
+
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+
+def relation_between(a: Placed, b: Placed) -> str:
+    """How a stands to b by their centres; the larger distance decides the axis."""
     dx, dy = a.x - b.x, a.y - b.y
     if abs(dx) >= abs(dy):
-        return relation == ("left of" if dx < 0 else "right of")
-    return relation == ("above" if dy < 0 else "below")
+        return "left of" if dx < 0 else "right of"
+    return "above" if dy < 0 else "below"
 
 
 def claimed_kinds(facts: Facts) -> list[str]:
@@ -173,7 +184,7 @@ def check(facts: Facts, reading: Reading) -> dict[str, bool]:
 
 
 def _related(a: SeenThing | None, relation: str, b: SeenThing | None) -> bool:
-    return a is not None and b is not None and relation_holds(a, relation, b)
+    return a is not None and b is not None and relation_between(a, b) == relation
 
 
 def _agrees(group: Group, thing: SeenThing) -> bool:

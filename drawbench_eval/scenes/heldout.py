@@ -10,6 +10,8 @@ what they mean can only come from the text encoder.
 
 from __future__ import annotations
 
+from drawbench_eval.scenes.facts import OPPOSITE
+
 VALIDATION_PAIRS = frozenset(
     {("red", "star"), ("orange", "square"), ("green", "ring"), ("blue", "triangle"), ("pink", "circle")}
 )
@@ -35,8 +37,6 @@ RARE_WORDS = {
     "pentagram": "star",
 }
 
-_OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-
 
 def is_withheld_pair(color: str | None, shape: str | None) -> bool:
     """Whether this colour and shape never appear together in anything trained on."""
@@ -46,7 +46,7 @@ def is_withheld_pair(color: str | None, shape: str | None) -> bool:
 def is_withheld_relation(a: str | None, relation: str, b: str | None) -> bool:
     """Whether two shapes never stand so in anything trained on, said either way round."""
     withheld = VALIDATION_RELATIONS | TEST_RELATIONS
-    return (a, relation, b) in withheld or (b, _OPPOSITE[relation], a) in withheld
+    return (a, relation, b) in withheld or (b, OPPOSITE[relation], a) in withheld
 
 
 def is_withheld_count(count: int, shape: str | None) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_t5 import make_t5
 from torch import nn
 
 from imagen_ref.efficient_unet import EfficientUNetConfig
@@ -121,27 +122,5 @@ def sr(sr_config: StageConfig, make_stage: Callable[[StageConfig], Stage]) -> St
 
 @pytest.fixture(scope="session")
 def t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A one-layer T5 of random weights with a tokenizer of a few words."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
-
-    folder = tmp_path_factory.mktemp("t5") / "tiny"
-    words = ("<pad>", "</s>", "<unk>", "a", "red", "blue", "circle", "square", "two", "and")
-    tokenizer = Tokenizer(models.WordLevel({word: row for row, word in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
-    ).save_pretrained(folder)
-    config = T5Config(
-        vocab_size=len(words), d_model=TEXT_DIM, d_kv=6, d_ff=16, num_layers=2, num_heads=2, dropout_rate=0.0
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = T5EncoderModel(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(generator=torch.Generator().manual_seed(parameter.numel())).mul_(0.5)
-    model.save_pretrained(folder)
-    return folder
+    """A T5 of random weights with a tokenizer of a few words."""
+    return make_t5(tmp_path_factory.mktemp("t5") / "tiny", d_model=TEXT_DIM, num_layers=2)

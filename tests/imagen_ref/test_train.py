@@ -128,6 +128,43 @@ class TestResume:
                 train_stage(stage, CONFIG, Plains(), given, tmp_path)
         assert (tmp_path / "training.pt").read_bytes() == content
 
+    def test_other_settings_are_refused_and_named(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        train_stage(base_config, replace(CONFIG, num_steps=3), Plains(), encoder, tmp_path)
+        with pytest.raises(
+            ValueError, match=r"training.ema_decay: 0.8, but .*training.pt was made with 0.9;"
+        ):
+            train_stage(base_config, replace(CONFIG, num_steps=3, ema_decay=0.8), Plains(), encoder, tmp_path)
+        # The rate has begun to fall by step 3 of 3, so a longer training is another training.
+        with pytest.raises(ValueError, match=r"training.num_steps: 7, but .* was made with 3"):
+            train_stage(base_config, CONFIG, Plains(), encoder, tmp_path)
+
+    def test_length_may_change_until_the_rate_decays(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        straight = train_stage(base_config, CONFIG, Plains(), encoder, tmp_path / "straight")
+        longer = replace(CONFIG, num_steps=12, decay_steps=6, checkpoint_every=1)
+        with pytest.raises(Stopped):
+            train_stage(base_config, longer, Plains(), encoder, tmp_path / "other", report=stop_at(5))
+        resumed = train_stage(base_config, CONFIG, Plains(), encoder, tmp_path / "other")
+        assert resumed.read_bytes() == straight.read_bytes()
+
+    def test_log_has_every_step_once(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        with pytest.raises(Stopped):
+            train_stage(base_config, CONFIG, Plains(), encoder, tmp_path, report=stop_at(4))
+        train_stage(base_config, CONFIG, Plains(), encoder, tmp_path)
+        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == list(range(1, 8))
+
+
+def test_loss_weight_is_for_eps(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
+    stage, config = replace(base_config, prediction="v"), replace(CONFIG, max_loss_weight=20.0)
+    with pytest.raises(ValueError, match=r"training.max_loss_weight: 20.0 is for eps-prediction; with v"):
+        train_stage(stage, config, Plains(), encoder, tmp_path)
+
 
 def test_what_is_saved(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
     """The averaged weights go into the stage's file, with the encoder they were trained with."""

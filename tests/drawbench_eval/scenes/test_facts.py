@@ -15,7 +15,7 @@ from drawbench_eval.scenes.facts import (
     SeenThing,
     check,
     claimed_kinds,
-    relation_holds,
+    relation_between,
     size_word,
 )
 
@@ -115,13 +115,13 @@ def test_the_assignment_is_the_best_there_is():
 
 def test_relations_choose_the_axis_by_the_larger_distance():
     a, b = seen("star", "red", x=0.2, y=0.5), seen("ring", "blue", x=0.7, y=0.7)
-    assert relation_holds(a, "left of", b)
-    assert relation_holds(b, "right of", a)
-    assert not relation_holds(a, "above", b)
+    assert relation_between(a, b) == "left of"
+    assert relation_between(b, a) == "right of"
+    assert relation_between(a, b) != "above"
     c = seen("ring", "blue", x=0.3, y=0.9)
-    assert relation_holds(a, "above", c)
-    assert relation_holds(c, "below", a)
-    assert not relation_holds(a, "left of", c)
+    assert relation_between(a, c) == "above"
+    assert relation_between(c, a) == "below"
+    assert relation_between(a, c) != "left of"
 
 
 def test_size_words():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drawbench_eval.scenes.facts import Facts, Group, SeenThing, relation_holds, size_word
+from drawbench_eval.scenes.facts import Facts, Group, SeenThing, relation_between, size_word
 from drawbench_eval.scenes.grammar import sample_facts
 from drawbench_eval.scenes.layout import GAP, MARGIN, Scene, Thing, place
 from drawbench_eval.scenes.renderer import PALETTES, render
@@ -127,7 +127,7 @@ def test_layout_keeps_margins_gaps_and_every_claim():
                 SeenThing(shape=t.shape, color=t.color, size="medium", x=t.x, y=t.y, diameter=2 * t.radius)
                 for t in (things[first], things[second])
             )
-            assert relation_holds(a, relation, b)
+            assert relation_between(a, b) == relation
         assert facts.background in (None, scene.background)
 
 
