@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbench_eval.features.base import Extractor
+from drawbench_eval.features.bank import FeatureSource, Handles, blocks
 from drawbench_eval.files import digest, sha256_bytes, stable_seed
 from drawbench_eval.prompt import Prompt, PromptSet
-from drawbench_eval.store import Store
+from drawbench_eval.stats.moments import Moments
+from drawbench_eval.store import Arrays, Store
 
 Pixels = NDArray[np.uint8]
 
@@ -34,19 +35,37 @@ class Reference:
     draw: Callable[[int], Pixels]
     store: Store
 
-    def features(self, extractor: Extractor) -> NDArray[np.float64]:
-        """The features of all images, float64 [n, d]: extracted once, then read from the store."""
-        key = {"reference": self.sha256, "probe": self._probe(), "extractor": dict(extractor.identity())}
-        kept = self.store.get_or_make(
-            "reference_features", key, lambda: {"features": self._extract(extractor)}
-        )
-        return np.asarray(kept["features"], dtype=np.float64)
+    def handles(self, source: FeatureSource) -> Handles:
+        """Handles of all images' features: images are read once, and again if their features were cleared."""
+        handles = self._kept("reference_handles", source, lambda: {"handles": self._take(source)})["handles"]
+        return handles if source.has(handles) else self._take(source)
 
-    def _extract(self, extractor: Extractor) -> NDArray[np.float32]:
+    def moments(self, source: FeatureSource) -> Moments:
+        """Count, mean and scatter of all images' features: computed once."""
+
+        def make() -> Arrays:
+            total = Moments.empty(source.extractor.dim)
+            for block in blocks(source, self.handles(source)):
+                total = total.merge(Moments.of(block))
+            return {"packed": total.pack()}
+
+        kept = self._kept("reference_moments", source, make)
+        return Moments.unpack(kept["packed"], source.extractor.dim)
+
+    def _kept(self, kind: str, source: FeatureSource, make: Callable[[], Arrays]) -> Arrays:
+        key = {
+            "reference": self.sha256,
+            "probe": self._probe(),
+            "extractor": dict(source.extractor.identity()),
+            "handles": type(source).__name__,
+        }
+        return self.store.get_or_make(kind, key, make)
+
+    def _take(self, source: FeatureSource) -> Handles:
         parts = []
         for start in range(0, self.num_images, _CHUNK):
             stop = min(start + _CHUNK, self.num_images)
-            parts.append(extractor.extract([self.draw(index) for index in range(start, stop)]))
+            parts.append(source.take([self.draw(index) for index in range(start, stop)]))
         return np.concatenate(parts)
 
     def _probe(self) -> str:

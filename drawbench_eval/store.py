@@ -49,16 +49,22 @@ class Store:
         path = self.path(kind, key)
         if path.exists():
             try:
-                return _read(path)
+                return read_arrays(path)
             except DamagedEntryError as error:
                 _log.warning("%s; it is computed again", error)
-        arrays = {name: np.asarray(array, order="C") for name, array in make().items()}
-        with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata={_HASH: _content_hash(arrays), "key": canonical_json(key)})
-        return arrays
+        return write_arrays(path, make(), {"key": canonical_json(key)})
 
 
-def _read(path: Path) -> Arrays:
+def write_arrays(path: Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> Arrays:
+    """Writes arrays with the hash of their content, whole or not at all, and gives them back as written."""
+    written = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    with atomic_path(path) as temporary:
+        save_file(written, temporary, metadata={_HASH: _content_hash(written), **(metadata or {})})
+    return written
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays that `write_arrays` wrote. Raises DamagedEntryError where they are not what was written."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -119,6 +119,12 @@ def train_stage(
     return folder / f"{stage.name}.safetensors"
 
 
+def steps_done(folder: Path) -> int:
+    """How many steps the checkpoint in the folder has behind it; 0 where there is none."""
+    path = folder / "training.pt"
+    return int(torch.load(path, weights_only=True, mmap=True)["step"]) if path.exists() else 0
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
     """The rate at a step, counted from 0: warm-up, plateau, linear decay."""
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))

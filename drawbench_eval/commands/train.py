@@ -96,7 +96,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     from imagen_ref.cascade import PRETRAINED
     from imagen_ref.stage import stage_config
     from imagen_ref.text.t5 import T5Encoder
-    from imagen_ref.train import TrainConfig, train_stage
+    from imagen_ref.train import TrainConfig, steps_done, train_stage
 
     if settings.stage is None:
         raise ValueError("stage: a value is needed for kind=stage")
@@ -107,8 +107,11 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
         packaged if packaged.is_dir() else Path(settings.text_encoder), max_length=settings.max_length
     )
     data = _scenes(settings)
-    with show_progress(settings.name, total=config.num_steps * config.batch_size) as advance:
-        return train_stage(stage, config, data, encoder, folder, report=lambda _: advance(config.batch_size))
+    size = config.batch_size
+    with show_progress(
+        settings.name, total=config.num_steps * size, done=steps_done(folder) * size
+    ) as advance:
+        return train_stage(stage, config, data, encoder, folder, report=lambda _: advance(size))
 
 
 def _scorer_image(settings: TrainSettings, folder: Path) -> Path:

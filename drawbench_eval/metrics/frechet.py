@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drawbench_eval.features.base import Extractor, Pixels
+from drawbench_eval.features.bank import FeatureSource, Handles, blocks
+from drawbench_eval.features.base import Pixels
 from drawbench_eval.metrics.base import EvalMetric, MetricResult, present, rows
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.protocol import Scalar
 from drawbench_eval.references import Reference
 from drawbench_eval.stats.clustered import clustered_mean
-from drawbench_eval.stats.frechet import frechet_distance, influence
+from drawbench_eval.stats.frechet import frechet_distance, influence_function
 from drawbench_eval.stats.moments import Moments
 
 
@@ -35,41 +36,36 @@ class FrechetMetric(EvalMetric):
 
     moments: Tensor
     scored: list[Tensor]
-    features: list[Tensor]
+    handles: list[Tensor]
 
     def __init__(
         self,
         *,
-        extractor: Extractor,
+        source: FeatureSource,
         reference: Reference,
         prompt_set: PromptSet,
         conditions: Mapping[str, Scalar],
     ) -> None:
         super().__init__(prompt_set=prompt_set, conditions=conditions)
-        self.extractor = extractor
+        self.source = source
+        self.extractor = source.extractor
         self.reference = reference
         # n, mean and scatter only merge together, and torchmetrics reduces states one by one: hence one
         # packed state.
-        empty = torch.from_numpy(Moments.empty(extractor.dim).pack())
+        empty = torch.from_numpy(Moments.empty(self.extractor.dim).pack())
         self.add_state("moments", default=empty, dist_reduce_fx=merge_packed)
         self.add_state("scored", default=[], dist_reduce_fx="cat")
-        self.add_state("features", default=[], dist_reduce_fx="cat")
+        self.add_state("handles", default=[], dist_reduce_fx="cat")
 
     def score(self, images: Sequence[Pixels | None], prompts: Sequence[Prompt]) -> None:  # noqa: ARG002  (sets, not pairs)
-        """Extracts the features of the images that are there."""
-        there = present(images)
-        features = self.extractor.extract([image for image in images if image is not None])
-        dim = self.extractor.dim
-        if features.shape != (len(there), dim):
-            raise ValueError(
-                f"{self.extractor.name}: features of shape {features.shape}; must be {(len(there), dim)}"
-            )
+        """Takes the features of the images that are there."""
+        handles = self.source.take([image for image in images if image is not None])
         mask = np.zeros(len(images), dtype=np.bool_)
-        mask[there] = True
-        merged = self._moments().merge(Moments.of(features))
+        mask[present(images)] = True
+        merged = self._moments().merge(Moments.of(self.source.vectors(handles)))
         self.moments = torch.from_numpy(merged.pack()).to(self.moments.device)
         self.scored.append(torch.from_numpy(mask))
-        self.features.append(torch.from_numpy(features))
+        self.handles.append(torch.from_numpy(handles.copy()))
 
     def compute(self) -> MetricResult:
         """The distance, its interval and the influences. Undefined (NaN) below two scored images."""
@@ -78,9 +74,9 @@ class FrechetMetric(EvalMetric):
         generated = self._moments()
         if generated.n < 2:
             return MetricResult(self.value(math.nan, (math.nan, math.nan), generated.n), {self.name: column})
-        reference = Moments.of(self.reference.features(self.extractor))
-        features = rows(self.features, np.zeros((0, self.extractor.dim), dtype=np.float64))
-        column[scored] = influence(features, generated, reference)
+        reference = self.reference.moments(self.source)
+        influence = influence_function(generated, reference)
+        column[scored] = np.concatenate([influence(block) for block in blocks(self.source, self._handles())])
         error = clustered_mean(column[scored], self.cluster_keys()[scored])
         estimate = error.moved_to(frechet_distance(generated, reference))
         return MetricResult(self.value(estimate.value, estimate.interval(), generated.n), {self.name: column})
@@ -93,6 +89,10 @@ class FrechetMetric(EvalMetric):
             "reference.n_requested": self.reference.num_images,
             "precision": "float32 features, float64 moments",
         }
+
+    def _handles(self) -> Handles:
+        parts = self.handles if isinstance(self.handles, list) else [self.handles]
+        return np.concatenate([part.cpu().numpy() for part in parts])
 
     def _moments(self) -> Moments:
         packed: NDArray[np.float64] = self.moments.cpu().numpy()

@@ -56,6 +56,7 @@ class _Entry:
 
 
 def _fd_scenes(settings: Mapping[str, Any], context: MetricContext) -> EvalMetric:
+    from drawbench_eval.features.bank import StoredFeatures
     from drawbench_eval.features.scenes import scenes_image
     from drawbench_eval.metrics.fd_scenes import FdScenes
 
@@ -64,7 +65,9 @@ def _fd_scenes(settings: Mapping[str, Any], context: MetricContext) -> EvalMetri
             "metrics: fd_scenes needs a reference set and reference is none; use reference=scenes"
         )
     return FdScenes(
-        extractor=scenes_image(_weights("fd_scenes", settings), batch_size=context.batch_size),
+        source=StoredFeatures(
+            scenes_image(_weights("fd_scenes", settings), batch_size=context.batch_size), context.store
+        ),
         reference=context.reference,
         prompt_set=context.prompt_set,
         conditions=context.conditions,

@@ -8,10 +8,11 @@ values of F1' F2, or of the roots of the eigenvalues of F1' S2 F1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from drawbench_eval.stats.moments import Moments
 
@@ -53,8 +54,8 @@ def nuclear_trace_root(centred_a: Array, centred_b: Array) -> float:
     return _singular_sum(centred_a @ centred_b.T) / scale
 
 
-def influence(vectors: Array, generated: Moments, reference: Moments) -> Array:
-    """How much each generated vector [n, d] raises FD, to first order in its weight: float64 [n].
+def influence_function(generated: Moments, reference: Moments) -> Callable[[ArrayLike], Array]:
+    """Vectors [m, d] of the generated side -> how much each raises FD, to first order in its weight: [m].
 
     IF(x) = 2 (m - m_r).(x - m) + (x - m)'(I - T)(x - m) - tr((I - T) S), with T = S^(-1/2) (S^(1/2) S_r
     S^(1/2))^(1/2) S^(-1/2) the transport map from the generated Gaussian to the reference, on the support of
@@ -65,17 +66,22 @@ def influence(vectors: Array, generated: Moments, reference: Moments) -> Array:
     (intervals cover 98 %).
     """
     values, vectors_of_s = _spectrum(generated)
+    whitening = vectors_of_s / np.sqrt(values)
     half = vectors_of_s * np.sqrt(values)
     inner_values, inner_vectors = np.linalg.eigh(half.T @ reference.covariance @ half)
     roots = np.sqrt(np.clip(inner_values, 0.0, None))
-    centred = np.asarray(vectors, dtype=np.float64) - generated.mean
     # (x - m)' T (x - m) through whitened coordinates, where rounding does not grow in flat directions.
-    whitened = (centred @ (vectors_of_s / np.sqrt(values))) @ inner_vectors
-    quadratic = np.square(centred).sum(axis=1) - (np.square(whitened) * roots).sum(axis=1)
+    whiten = whitening @ inner_vectors
     # S in the last term divides by n, so that the influences of the sample add up to 0.
     expected = np.trace(generated.m2) / generated.n - roots.sum() * (generated.n - 1) / generated.n
-    shift: Array = 2.0 * (centred @ (generated.mean - reference.mean))
-    return np.asarray(shift + quadratic - expected, dtype=np.float64)
+    gap = generated.mean - reference.mean
+
+    def of(vectors: ArrayLike) -> Array:
+        centred = np.asarray(vectors, dtype=np.float64) - generated.mean
+        quadratic = np.square(centred).sum(axis=1) - np.square(centred @ whiten) @ roots
+        return np.asarray(2.0 * (centred @ gap) + quadratic - expected, dtype=np.float64)
+
+    return of
 
 
 def _distance(a: Moments, b: Moments, root: float) -> float:

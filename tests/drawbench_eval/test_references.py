@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from drawbench_eval.features.bank import DirectFeatures, StoredFeatures
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.references import Reference, scenes_reference
 from drawbench_eval.store import Store
@@ -49,30 +51,43 @@ def make(folder: Path, **changed: object) -> Reference:
 
 def test_features_are_those_of_the_images_and_are_extracted_once(tmp_path: Path) -> None:
     extractor = CountingExtractor()
+    kept = StoredFeatures(extractor, Store(tmp_path))
     reference = make(tmp_path)
     assert reference.num_images == 4
-    features = reference.features(extractor)
+    features = kept.vectors(reference.handles(kept))
     assert features.shape == (4, 3)
-    assert features.dtype == np.float64
     np.testing.assert_allclose(features[3], reference.draw(3).mean(axis=(0, 1)), rtol=1e-6)
-    np.testing.assert_array_equal(make(tmp_path).features(extractor), features)
+    moments = make(tmp_path).moments(StoredFeatures(extractor, Store(tmp_path)))
+    np.testing.assert_allclose(moments.mean, features.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(moments.covariance, np.cov(features, rowvar=False), rtol=1e-5)
     assert extractor.asked == [4]
     # No image twice: repeats of a prompt have seeds of their own.
     assert len({image.tobytes() for image in map(reference.draw, range(4))}) == 4
 
 
+def test_features_that_were_cleared_are_extracted_again(tmp_path: Path) -> None:
+    extractor = CountingExtractor()
+    before = make(tmp_path).handles(StoredFeatures(extractor, Store(tmp_path)))
+    shutil.rmtree(tmp_path / "features")
+    kept = StoredFeatures(extractor, Store(tmp_path))
+    after = make(tmp_path).handles(kept)
+    np.testing.assert_array_equal(after, before)
+    assert kept.vectors(after).shape == (4, 3)
+    assert extractor.asked == [4, 4]
+
+
 def test_other_weights_and_other_pixels_are_not_taken_from_the_store(tmp_path: Path) -> None:
-    make(tmp_path).features(CountingExtractor())
+    make(tmp_path).moments(StoredFeatures(CountingExtractor(), Store(tmp_path)))
     other_weights = CountingExtractor(weights="w2")
-    make(tmp_path).features(other_weights)
+    make(tmp_path).moments(StoredFeatures(other_weights, Store(tmp_path)))
     assert other_weights.asked == [4]
     # The same recipe drawn by changed code.
     extractor = CountingExtractor()
     inverted = make(tmp_path, draw=lambda prompt, seed: 255 - draw(prompt, seed))
     assert inverted.sha256 == make(tmp_path).sha256
-    assert inverted.features(extractor)[0] == pytest.approx(
-        255 - make(tmp_path).features(extractor)[0], rel=1e-5
-    )
+    source = StoredFeatures(extractor, Store(tmp_path))
+    mean = make(tmp_path).moments(DirectFeatures(CountingExtractor())).mean
+    assert inverted.moments(source).mean == pytest.approx(255 - mean, rel=1e-5)
     assert extractor.asked == [4]
 
 

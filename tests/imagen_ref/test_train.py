@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
-from imagen_ref.train import Progress, TrainConfig, learning_rate, train_stage
+from imagen_ref.train import Progress, TrainConfig, learning_rate, steps_done, train_stage
 from imagen_ref.unet import UNetConfig
 
 CONFIG = TrainConfig(
@@ -95,7 +95,7 @@ class TestResume:
         for step in (6, 7):
             with pytest.raises(Stopped):
                 train_stage(stage, CONFIG, Plains(), encoder, tmp_path / "stopped", report=stop_at(step))
-        assert state_of(tmp_path / "stopped")["step"] == 6
+        assert state_of(tmp_path / "stopped")["step"] == steps_done(tmp_path / "stopped") == 6
         torch.rand(5)
         resumed = train_stage(stage, CONFIG, Plains(), encoder, tmp_path / "stopped")
         assert_equal(state_of(tmp_path / "stopped"), state_of(tmp_path / "straight"))

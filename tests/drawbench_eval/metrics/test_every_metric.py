@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drawbench_eval.features.bank import DirectFeatures, StoredFeatures
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.metrics.fd_scenes import FdScenes
 from drawbench_eval.metrics.scenes_accuracy import Judgement, ScenesAccuracy
 from drawbench_eval.metrics.scenes_clip_score import ScenesClipScore
 from drawbench_eval.protocol import compare
+from drawbench_eval.store import Store
 from tests.drawbench_eval.metrics.fakes import (
     PROMPT_SET,
     FakeExtractor,
@@ -50,7 +52,19 @@ def _judge(image: Pixels, facts: Mapping[str, Any]) -> Judgement:
 
 def _fd(folder: Path, **conditions: str) -> Maker:
     return lambda: FdScenes(
-        extractor=FakeExtractor(), reference=reference(folder), prompt_set=PROMPT_SET, conditions=conditions
+        source=DirectFeatures(FakeExtractor()),
+        reference=reference(folder),
+        prompt_set=PROMPT_SET,
+        conditions=conditions,
+    )
+
+
+def _fd_kept(folder: Path, **conditions: str) -> Maker:
+    return lambda: FdScenes(
+        source=StoredFeatures(FakeExtractor(), Store(folder)),
+        reference=reference(folder),
+        prompt_set=PROMPT_SET,
+        conditions=conditions,
     )
 
 
@@ -63,7 +77,12 @@ def _accuracy(folder: Path, **conditions: str) -> Maker:
     return lambda: ScenesAccuracy(judge=_judge, prompt_set=PROMPT_SET, conditions=conditions)
 
 
-METRICS = {"fd_scenes": _fd, "scenes_clip_score": _clip, "scenes_accuracy": _accuracy}
+METRICS = {
+    "fd_scenes": _fd,
+    "fd_scenes kept": _fd_kept,
+    "scenes_clip_score": _clip,
+    "scenes_accuracy": _accuracy,
+}
 
 
 @pytest.fixture(params=list(METRICS))

@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
+from drawbench_eval.features.bank import DirectFeatures
 from drawbench_eval.metrics.fd_scenes import FdScenes
 from drawbench_eval.metrics.frechet import merge_packed
 from drawbench_eval.protocol import compare
@@ -12,9 +13,11 @@ from drawbench_eval.stats.clustered import clustered_mean, paired_difference
 from drawbench_eval.stats.moments import Moments
 from tests.drawbench_eval.metrics.fakes import PROMPT_SET, FakeExtractor, fed, images, prompt_of, reference
 
+REFERENCE_FEATURES = FakeExtractor().extract(images(99, 40)).astype(np.float64)
+
 
 def make(folder: Path, **changed: object) -> FdScenes:
-    parts = {"extractor": FakeExtractor(), "reference": reference(folder)} | changed
+    parts = {"source": DirectFeatures(FakeExtractor()), "reference": reference(folder)} | changed
     return FdScenes(prompt_set=PROMPT_SET, conditions={}, **parts)  # type: ignore[arg-type]
 
 
@@ -22,7 +25,7 @@ def test_the_value_is_the_textbook_distance(tmp_path: Path) -> None:
     pictures = images(1, 30)
     result = fed(make(tmp_path), pictures).compute()
     x = FakeExtractor().extract(pictures).astype(float)
-    y = reference(tmp_path).features(FakeExtractor())
+    y = REFERENCE_FEATURES
     s1, s2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     gap = np.square(x.mean(0) - y.mean(0)).sum()
     expected = gap + np.trace(s1 + s2) - 2 * np.trace(scipy.linalg.sqrtm(s1 @ s2)).real
@@ -33,7 +36,7 @@ def test_the_value_is_the_textbook_distance(tmp_path: Path) -> None:
 def test_the_reference_itself_is_at_distance_zero(tmp_path: Path) -> None:
     itself = reference(tmp_path)
     result = fed(make(tmp_path, reference=itself), [itself.draw(i) for i in range(40)]).compute()
-    size = float(np.trace(np.cov(itself.features(FakeExtractor()), rowvar=False)))
+    size = float(np.trace(np.cov(REFERENCE_FEATURES, rowvar=False)))
     assert result.value.value <= 1e-6 * size
 
 
@@ -66,7 +69,7 @@ def test_fewer_images_than_dimensions_are_computed_exactly(tmp_path: Path) -> No
     metric.update(images(1, 3), [prompt_of(0), prompt_of(3), prompt_of(6)])
     result = metric.compute()
     x = FakeExtractor().extract(images(1, 3)).astype(float)
-    y = reference(tmp_path).features(FakeExtractor())
+    y = REFERENCE_FEATURES
     s1, s2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     roots = np.sqrt(np.clip(np.linalg.eigvals(s1 @ s2).real, 0, None)).sum()
     expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s1 + s2) - 2 * roots
@@ -93,7 +96,7 @@ def test_packed_moments_reduce_across_ranks() -> None:
 
 def test_the_protocol_names_reference_and_weights(tmp_path: Path) -> None:
     base = make(tmp_path).protocol()
-    other_weights = make(tmp_path, extractor=FakeExtractor(weights="w2")).protocol()
+    other_weights = make(tmp_path, source=DirectFeatures(FakeExtractor(weights="w2"))).protocol()
     other_reference = make(tmp_path, reference=reference(tmp_path, count=20, seed=98)).protocol()
     assert compare(base, other_weights) == ["extractor.weights_sha256"]
     assert compare(base, other_reference) == ["reference.n_requested", "reference.sha256"]
@@ -105,4 +108,4 @@ def test_an_extractor_of_another_dimension_is_refused(tmp_path: Path) -> None:
             return super().extract(images)[:, :3]
 
     with pytest.raises(ValueError, match=r"fake: features of shape \(2, 3\); must be \(2, 5\)"):
-        make(tmp_path, extractor=Wrong()).update(images(0, 2), [prompt_of(0)] * 2)
+        make(tmp_path, source=DirectFeatures(Wrong())).update(images(0, 2), [prompt_of(0)] * 2)
