@@ -10,6 +10,9 @@ VERBS = {
     "evaluate": "generate where needed, score, write one run; -m makes a sweep",
     "report": "runs -> PDF, HTML, figures, tables",
     "prompts": "show or export a prompt set",
+    "weights": "list, fetch and verify the weights that metrics need",
+    "protocol": "show a protocol, compare two key by key",
+    "store": "what is kept: size, check, clean-up",
 }
 
 USAGE = """drawbench-eval VERB [overrides]

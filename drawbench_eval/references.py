@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbench_eval.features.bank import FeatureSource, Handles, blocks
 from drawbench_eval.files import digest, sha256_bytes, stable_seed
+from drawbench_eval.images.decode import decode
+from drawbench_eval.images.loading import load_ahead
+from drawbench_eval.images.prepare import Preparation
+from drawbench_eval.images.source import open_source
 from drawbench_eval.prompt import Prompt, PromptSet
+from drawbench_eval.protocol import Scalar
 from drawbench_eval.stats.moments import Moments
 from drawbench_eval.store import Arrays, Store
 
@@ -27,13 +34,25 @@ _NUM_PROBES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A named set of images. `sha256` stands for their content; `draw(i)` gives image i as uint8 RGB."""
+    """A named set of images. `sha256` stands for their content; `draw(i)` gives image i as uint8 RGB.
+
+    `preparation` says what was done to the images before `draw` gives them.
+    """
 
     name: str
     sha256: str
     num_images: int
     draw: Callable[[int], Pixels]
     store: Store
+    preparation: Preparation = field(default_factory=Preparation)
+
+    def identity(self) -> Mapping[str, Scalar]:
+        """The reference's part of a protocol."""
+        return {
+            "reference.sha256": self.sha256,
+            "reference.n_requested": self.num_images,
+            **self.preparation.identity("reference"),
+        }
 
     def handles(self, source: FeatureSource) -> Handles:
         """Handles of all images' features: images are read once, and again if their features were cleared."""
@@ -62,16 +81,59 @@ class Reference:
         return self.store.get_or_make(kind, key, make)
 
     def _take(self, source: FeatureSource) -> Handles:
-        parts = []
-        for start in range(0, self.num_images, _CHUNK):
-            stop = min(start + _CHUNK, self.num_images)
-            parts.append(source.take([self.draw(index) for index in range(start, stop)]))
+        images = load_ahead(self.draw, range(self.num_images), ahead=_CHUNK)
+        parts = [source.take(part) for part in _chunks(images)]
         return np.concatenate(parts)
 
     def _probe(self) -> str:
         """Hash of a few images: features of images that would be drawn differently today are not reused."""
         step = max(self.num_images // _NUM_PROBES, 1)
         return sha256_bytes(b"".join(self.draw(index).tobytes() for index in range(0, self.num_images, step)))
+
+
+def _chunks(images: Iterator[Pixels]) -> Iterator[list[Pixels]]:
+    while part := list(islice(images, _CHUNK)):
+        yield part
+
+
+def folder_reference(path: Path, preparation: Preparation, *, store: Store) -> Reference:
+    """The images of a folder or archive, in any order and under any names: their content is the identity.
+
+    Raises ValueError where there are none, and, naming the file, where one cannot be read (later, where it
+    cannot be decoded or prepared): a reference is whole or it is another one.
+    """
+    source = open_source(path)
+    if not source.names:
+        raise ValueError(f"reference.path: {path} holds no images")
+
+    def read(name: str) -> bytes:
+        try:
+            return source.read(name)
+        except OSError as error:
+            raise ValueError(f"reference.path: {path}: {name} cannot be read ({error})") from error
+
+    hashes = sorted(load_ahead(lambda name: sha256_bytes(read(name)), source.names))
+
+    def draw(index: int) -> Pixels:
+        name = source.names[index]
+        data = read(name)
+        try:
+            image = decode(data, name)
+        except ValueError as error:
+            raise ValueError(f"reference.path: {path}: {error}") from error
+        try:
+            return preparation.apply(image)
+        except ValueError as error:
+            raise ValueError(f"reference.path: {path}: {name}: {error}") from error
+
+    return Reference(
+        name="folder",
+        sha256=digest({"images": hashes, **preparation.identity("reference")}),
+        num_images=len(hashes),
+        draw=draw,
+        store=store,
+        preparation=preparation,
+    )
 
 
 def scenes_reference(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drawbench_eval.files import atomic_path, sha256_bytes, write_json, write_text
+from drawbench_eval.images.decode import decode
+from drawbench_eval.images.prepare import Preparation
+from drawbench_eval.images.source import ImageSource, open_source
 
 Pixels = NDArray[np.uint8]
 
@@ -26,6 +30,9 @@ COLUMNS = ("sample_id", "prompt_id", "prompt", "category", "seed", "path", "sha2
 MANIFEST = "manifest.csv"
 SET_FILE = "set.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+Status = Literal["ok", "missing", "unreadable", "blank", "flagged"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +62,14 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """One image as it was found: pixels, or the reason why there are none."""
+    """One image as it was found: pixels, or the reason why there are none.
+
+    "blank": every pixel is the same, as pipelines answer where a filter struck. "flagged": `set.json` says
+    that a filter struck. Neither is scored.
+    """
 
     image: Pixels | None
-    status: Literal["ok", "missing", "unreadable"]
+    status: Status
     detail: str = ""
 
 
@@ -66,11 +77,15 @@ class Loaded:
 class SampleSet:
     """The samples of a folder, in the manifest's order.
 
-    Hashes are checked when an image is loaded, not before.
+    Hashes are checked when an image is loaded, not before. `source` is where the images lie if not in the
+    folder itself (`"images"` in set.json): those that somebody else made stay where they are. `flagged` holds
+    the ids of samples that a pipeline's filter struck (`"flagged"` in set.json).
     """
 
     folder: Path
     samples: tuple[Sample, ...]
+    source: ImageSource | None = None
+    flagged: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         _refuse_duplicates(self.folder / MANIFEST, enumerate(self.samples, start=2), "row")
@@ -92,42 +107,83 @@ class SampleSet:
             raise ValueError(f"{path}: cannot be read ({error}); it must be a UTF-8 text file") from error
         rows = list(_rows(path, text))
         _refuse_duplicates(path, rows, "line")
-        return cls(folder=folder, samples=tuple(sample for _, sample in rows))
+        source, flagged = _set_file(folder)
+        samples = tuple(sample for _, sample in rows)
+        return cls(folder=folder, samples=samples, source=source, flagged=flagged)
 
     @classmethod
     def write(cls, folder: Path, samples: Sequence[Sample], made_by: Mapping[str, Any]) -> SampleSet:
         """Writes `manifest.csv` and `set.json` beside images that are already there, each atomically."""
         made = cls(folder=folder, samples=tuple(samples))
+        made.save(made_by)
+        return made
+
+    def save(self, made_by: Mapping[str, Any]) -> None:
+        """Writes `manifest.csv` and `set.json` into `folder`, each atomically."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(astuple(sample) for sample in made.samples)
-        write_json(
-            folder / SET_FILE, {"schema_version": 1, "num_samples": len(samples), "made_by": dict(made_by)}
-        )
-        write_text(folder / MANIFEST, text.getvalue())
-        return made
+        writer.writerows(astuple(sample) for sample in self.samples)
+        about = {"schema_version": 1, "num_samples": len(self.samples), "made_by": dict(made_by)}
+        if self.source is not None:
+            about["images"] = str(self.source.location.resolve())
+        if self.flagged:
+            about["flagged"] = sorted(self.flagged)
+        write_json(self.folder / SET_FILE, about)
+        write_text(self.folder / MANIFEST, text.getvalue())
 
-    def load(self, sample: Sample) -> Loaded:
-        """The pixels of one sample, held against the manifest's hash."""
-        path = self.folder / sample.path
-        if not sample.path or not path.exists():
-            return Loaded(
-                image=None, status="missing", detail=f"{sample.sample_id}: {sample.path or 'never made'}"
-            )
+    def load(self, sample: Sample, preparation: Preparation | None = None) -> Loaded:
+        """The pixels of one sample, held against the manifest's hash, then prepared."""
+
+        def without(status: Status, detail: object) -> Loaded:
+            return Loaded(image=None, status=status, detail=f"{sample.sample_id}: {detail}")
+
+        if sample.sample_id in self.flagged:
+            return without("flagged", "struck by the pipeline's filter")
+        if not sample.path:
+            return without("missing", "never made")
         try:
-            data = path.read_bytes()
+            data = self.read_bytes(sample)
             if sha256_bytes(data) != sample.sha256:
-                raise ValueError(f"{path}: its content is not the one in {MANIFEST}")
-            return Loaded(image=_decode(path, data), status="ok")
+                raise ValueError(f"{sample.path}: its content is not the one in {MANIFEST}")
+            image = decode(data, sample.path)
+            if _is_blank(image):
+                return without("blank", f"{sample.path}: every pixel is the same")
+            return Loaded(image=preparation.apply(image) if preparation else image, status="ok")
+        except FileNotFoundError:
+            return without("missing", sample.path)
         except (OSError, ValueError) as error:
-            return Loaded(image=None, status="unreadable", detail=f"{sample.sample_id}: {error}")
+            return without("unreadable", error)
+
+    def read_bytes(self, sample: Sample) -> bytes:
+        """The file of one sample. Raises OSError where it cannot be had."""
+        return self.source.read(sample.path) if self.source else (self.folder / sample.path).read_bytes()
+
+
+def _is_blank(image: Pixels) -> bool:
+    return bool((image == image[:1, :1]).all())
+
+
+def _set_file(folder: Path) -> tuple[ImageSource | None, frozenset[str]]:
+    """Where set.json says that the images lie, if it does, and which were flagged."""
+    path = folder / SET_FILE
+    if not path.exists():
+        return None, frozenset()
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        flagged = frozenset(map(str, about.get("flagged", ())))
+        images = about.get("images")
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path}: not a JSON object ({error})") from error
+    if images is None or not Path(images).exists():
+        return None, flagged
+    return open_source(Path(images)), flagged
 
 
 def load_image(path: Path) -> Pixels:
     """An image file as uint8 RGB [height, width, 3]. Raises ValueError where it is none."""
     try:
-        return _decode(path, path.read_bytes())
+        return decode(path.read_bytes(), str(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -140,15 +196,6 @@ def save_image(path: Path, image: Pixels) -> str:
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return sha256_bytes(data)
-
-
-def _decode(path: Path, data: bytes) -> Pixels:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    # PIL's readers raise SyntaxError for some damaged files.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not a readable image ({error})") from error
 
 
 def _rows(path: Path, text: str) -> Iterable[tuple[int, Sample]]:

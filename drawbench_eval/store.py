@@ -55,6 +55,55 @@ class Store:
         return write_arrays(path, make(), {"key": canonical_json(key)})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """How much of one kind a store holds."""
+
+    kind: str
+    num_files: int
+    num_bytes: int
+
+
+def contents(folder: Path) -> tuple[Kept, ...]:
+    """What the store at `folder` holds, by kind in alphabetical order; nothing where there is no store."""
+    kinds = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    found = []
+    for kind in kinds:
+        sizes = [path.stat().st_size for path in entries(kind)]
+        found.append(Kept(kind=kind.name, num_files=len(sizes), num_bytes=sum(sizes)))
+    return tuple(found)
+
+
+def entries(folder: Path) -> list[Path]:
+    """The store's files under `folder`, at any depth, sorted; unfinished ones are not among them."""
+    return sorted(path for path in folder.rglob("*.safetensors") if not path.name.startswith("."))
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a file of the store; None for one that is as it was written."""
+    try:
+        read_arrays(path)
+    except DamagedEntryError as error:
+        return str(error)
+    return None
+
+
+def clear(folder: Path, kind: str) -> tuple[Kept, ...]:
+    """Removes the entries of a kind, or of all kinds for "all", and says what they were.
+
+    Raises ValueError, with the kinds that there are, for another one.
+    """
+    held = contents(folder)
+    chosen = tuple(kept for kept in held if kind in ("all", kept.kind))
+    if not chosen and kind != "all":
+        names = ", ".join(kept.kind for kept in held) or "nothing"
+        raise ValueError(f"clear: {kind} is not kept in {folder}; there is {names}")
+    for kept in chosen:
+        for path in entries(folder / kept.kind):
+            path.unlink(missing_ok=True)
+    return chosen
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> Arrays:
     """Writes arrays with the hash of their content, whole or not at all, and gives them back as written."""
     written = {name: np.asarray(array, order="C") for name, array in arrays.items()}

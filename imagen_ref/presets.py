@@ -36,6 +36,7 @@ SCENES: Mapping[str, Preset] = MappingProxyType(
                 head_dim=32,
                 text_dim=256,
                 text_width=192,
+                noise_skip=True,
             ),
             num_parameters=5_081_667,
         ),

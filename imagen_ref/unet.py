@@ -36,6 +36,8 @@ class UNetConfig:
         text_dim: width of the text encoder's states.
         text_width: width that the states are projected to.
         low_res: whether a low-resolution image and its augmentation level condition the network.
+        noise_skip: whether sigma z is added to the output. For eps-prediction that is the noise to be
+            expected in z, and only the picture's share is left to learn (an assumption: not in the paper).
     """
 
     side: int
@@ -47,6 +49,7 @@ class UNetConfig:
     text_dim: int = 4096
     text_width: int = 512
     low_res: bool = False
+    noise_skip: bool = False
 
 
 class UNet(nn.Module):
@@ -109,6 +112,7 @@ class UNet(nn.Module):
             low_res: the augmented low-resolution image, already at this side, for a network built with one.
             aug_logsnr: log-SNR of its augmentation [B].
         """
+        noise = torch.sigmoid(-logsnr).sqrt().view(-1, 1, 1, 1) * z if self.config.noise_skip else None
         emb = self.noise_level(logsnr) + context.pooled
         if self.aug_level is not None:
             assert low_res is not None
@@ -128,7 +132,7 @@ class UNet(nn.Module):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = step(h, emb, layers, context.visible)
         out: Tensor = self.conv_out(F.silu(self.norm_out(h)))
-        return out
+        return out if noise is None else out.float() + noise
 
 
 class _Step(nn.Module):

@@ -18,6 +18,7 @@ FLOORS = {
     "drawbench_eval.stats": 1,
     "drawbench_eval.scenes": 2,
     "drawbench_eval.prompts": 2,
+    "drawbench_eval.images": 2,
     "drawbench_eval.samples": 2,
     "drawbench_eval.references": 3,
     "drawbench_eval.features": 3,

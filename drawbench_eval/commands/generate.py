@@ -17,21 +17,17 @@ def generate(config: DictConfig) -> None:
     # Heavy imports happen here, so that --help and --cfg stay quick.
     from drawbench_eval.commands import planning
     from drawbench_eval.commands.settings import build
-    from drawbench_eval.runs import generation
     from drawbench_eval.runs.identity import run_id
-    from drawbench_eval.runs.progress import show_progress
 
     settings = build(planning.GenerateSettings, plain(config))
-    plan = planning.plan_samples(settings)
-    factors = planning.sample_factors(plan)
-    label = settings.label or plan.generator.label
+    samples = planning.plan_samples(settings)
+    factors = samples.factors()
+    label = settings.label or samples.label
     planning.writable("results", settings.results)
     folder = settings.results / "samples" / f"{label}-{run_id(factors)}"
-    there = generation.count_done(plan, folder)
-    with show_progress(f"{label}: generating", total=plan.num_images, done=there) as advance:
-        generation.generate(plan, folder, made_by={"factors": factors}, advance=advance)
-    print(f"{folder}: {plan.num_images} images, {plan.num_images - there} made now", file=sys.stderr)
-    cut = generation.truncated(plan)
+    _, made = samples.make(folder, made_by={"factors": factors}, title=label)
+    print(f"{folder}: {samples.num_images} images, {made} made now", file=sys.stderr)
+    cut = samples.truncated_prompts()
     if cut:
         print(
             f"{len(cut)} prompts are longer than the model reads and were cut: {', '.join(cut)}",

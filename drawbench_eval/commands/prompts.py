@@ -39,6 +39,8 @@ def prompts(config: DictConfig) -> None:
 
     settings = build(PromptsSettings, plain(config))
     loaded = load_prompts(build(PromptSettings, settings.prompts, "prompts"))
+    if loaded is None:
+        raise ValueError("prompts: none has nothing to show; choose a prompt set, such as prompts=scenes")
     if settings.output is None:
         _show(loaded)
         return

@@ -63,6 +63,7 @@ class SweepRecorder(Callback):
         results = Path(str(config.results))
         record = sweep.read_sweep(results, _name(config))
         counts = sweep.progress(results, record.run_ids)
+        _print_table(results, record, _points(config))
         total, complete = sum(counts.values()), counts["complete"]
         _say(
             f"{complete} of {total} points complete"
@@ -109,8 +110,7 @@ def _start(
     if print_only:
         print(expected.said())
         sys.exit(0)
-    generator = plans[0].samples.generator
-    _say(f"{expected.said()} on {generator.device} in {generator.precision}")
+    _say(f"{expected.said()} on {plans[0].samples.device} in {plans[0].samples.precision}")
     return expected.pending
 
 
@@ -143,6 +143,32 @@ def _swept(points: Sequence[Sequence[str]]) -> dict[str, list[Any]]:
         if override.value() not in seen:
             seen.append(override.value())
     return {key: seen for key, seen in values.items() if len(seen) > 1}
+
+
+def _print_table(results: Path, record: "SweepRecord", points: Sequence[Sequence[str]]) -> None:
+    """A line a point on stdout: what it varies, every metric with its interval, and the protocol's id."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from drawbench_eval.runs.identity import find_run
+    from drawbench_eval.runs.record import read_record
+
+    swept = set(record.swept)
+    table = Table("point", "metric", "value", "95 % interval", "n", "protocol")
+    for overrides, run_id in zip(points, record.run_ids, strict=True):
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        own = [o for o in parsed if o.get_key_element().lstrip("+") in swept]
+        point = " ".join(f"{o.get_key_element().lstrip('+')}={o.get_value_element_as_str()}" for o in own)
+        folder = find_run(results, run_id)
+        run = read_record(folder) if folder else None
+        if run is None or run.status != "complete":
+            table.add_row(point, "", "failed" if run else "not over", "", "", "")
+            continue
+        for name, entry in run.metrics.items():
+            low, high = (("" if bound is None else f"{bound:.4g}") for bound in entry["ci95"])
+            value = "undefined" if entry["value"] is None else f"{entry['value']:.6g}"
+            table.add_row(point, name, value, f"{low} to {high}", str(entry["n"]), entry["protocol"]["id"])
+    Console().print(table)
 
 
 def _said(record: "SweepRecord") -> str:

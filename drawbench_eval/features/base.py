@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+Number = TypeVar("Number", bound=np.generic)
 
 
 class Extractor(Protocol):
@@ -43,3 +45,26 @@ def stack_images(images: Sequence[Pixels], side: int, reader: str) -> Pixels:
         if image.shape != (side, side, 3):
             raise ValueError(f"{reader}: an image of shape {image.shape}; it reads [{side}, {side}, 3] only")
     return np.stack(images) if images else np.zeros((0, side, side, 3), dtype=np.uint8)
+
+
+def checked_rgb(image: Pixels, reader: str) -> Pixels:
+    """The image, of any size. Raises ValueError where it is not uint8 RGB."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(
+            f"{reader}: an image of {image.dtype} {list(image.shape)}; "
+            "it must be uint8 RGB [height, width, 3] with values 0 to 255"
+        )
+    return image
+
+
+def filled_batches(rows: Iterable[NDArray[Number]], size: int) -> Iterator[tuple[NDArray[Number], int]]:
+    """Batches of exactly `size` rows, and how many rows of each are real: the last is filled up with zeros.
+
+    Networks round differently in batches of different sizes; in one size, a row gets the same bits in any
+    company. Rows are taken as they are needed, so that memory does not grow with their number.
+    """
+    remaining = iter(rows)
+    while part := list(islice(remaining, size)):
+        batch = np.zeros((size, *part[0].shape), dtype=part[0].dtype)
+        batch[: len(part)] = part
+        yield batch, len(part)

@@ -28,7 +28,7 @@ Number = TypeVar("Number", bound=np.generic)
 class MetricValue(NamedTuple):
     """A number as run records keep it; NaN where it or its interval is undefined.
 
-    `protocol` is the protocol's id.
+    `protocol` is the protocol's id. `notes` are said beside the number wherever it is shown.
 
     A named tuple, because torchmetrics refuses frozen dataclasses as results.
     """
@@ -40,12 +40,13 @@ class MetricValue(NamedTuple):
     higher_is_better: bool
     unit: str
     protocol: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form of run.json: null for what is undefined."""
         low, high = (None if math.isnan(bound) else bound for bound in self.ci95)
         value = None if math.isnan(self.value) else self.value
-        return {**self._asdict(), "value": value, "ci95": [low, high]}
+        return {**self._asdict(), "value": value, "ci95": [low, high], "notes": list(self.notes)}
 
 
 class MetricResult(NamedTuple):
@@ -69,6 +70,8 @@ class EvalMetric(Metric):
     name: ClassVar[str]
     # Raised when the golden output changes.
     version: ClassVar[int]
+    # Whether the prompts' texts are read: then images without prompts cannot be scored.
+    needs_text: ClassVar[bool] = False
     unit: ClassVar[str]
     higher_is_better: bool
 
@@ -130,7 +133,9 @@ class EvalMetric(Metric):
         """One integer for each sample fed, equal for samples of one prompt."""
         return rows(self.clusters, np.zeros(0, dtype=np.int64))
 
-    def value(self, value: float, ci95: tuple[float, float], n: int) -> MetricValue:
+    def value(
+        self, value: float, ci95: tuple[float, float], n: int, notes: Sequence[str] = ()
+    ) -> MetricValue:
         """The metric's value with everything that belongs beside it.
 
         What was fed and is not in n is unscored.
@@ -143,6 +148,7 @@ class EvalMetric(Metric):
             higher_is_better=self.higher_is_better,
             unit=self.unit,
             protocol=self.protocol().id,
+            notes=tuple(notes),
         )
 
 

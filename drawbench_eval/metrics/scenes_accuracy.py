@@ -40,6 +40,7 @@ class ScenesAccuracy(EvalMetric):
     version = 1
     unit = "share"
     higher_is_better = True
+    needs_text = True
 
     verdicts: list[Tensor]
 

@@ -22,6 +22,7 @@ class ScenesClipScore(EvalMetric):
     version = 1
     unit = "cosine"
     higher_is_better = True
+    needs_text = True
 
     cosine: list[Tensor]
 

@@ -1,17 +1,12 @@
 """How long, how many and how large a set of runs will be, from one small batch of each kind of point."""
 
-import io
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
+from drawbench_eval.images.decode import Pixels
 from drawbench_eval.prompt import Prompt
-from drawbench_eval.runs.generation import calibration_requests, count_done
 from drawbench_eval.runs.progress import duration
 from drawbench_eval.runs.runner import RunPlan, finished
 
@@ -52,13 +47,12 @@ class _Rate:
 def forecast(plans: Sequence[RunPlan]) -> Forecast:
     """Time one small batch for each kind of pending point; guided and unguided differ."""
     pending = tuple(
-        0 if finished(plan) else plan.samples.num_images - count_done(plan.samples, plan.folder / "samples")
-        for plan in plans
+        0 if finished(plan) else plan.samples.count_pending(plan.folder / "samples") for plan in plans
     )
     rates = _rates([plan for plan, number in zip(plans, pending, strict=True) if number])
     seconds = disk = 0.0
     for plan, number in zip(plans, pending, strict=True):
-        rate = rates.get(plan.samples.generator.cost_key)
+        rate = rates.get(plan.samples.cost_key)
         if rate and number:
             seconds += number * rate.seconds_per_image + rate.seconds_per_run
             disk += number * rate.bytes_per_image
@@ -75,7 +69,7 @@ def _rates(plans: Sequence[RunPlan]) -> dict[str, _Rate]:
     """Cost key -> rate, from the first point of each kind that can be calibrated."""
     rates: dict[str, _Rate] = {}
     for plan in plans:
-        key = plan.samples.generator.cost_key
+        key = plan.samples.cost_key
         if key in rates:
             continue
         try:
@@ -86,40 +80,26 @@ def _rates(plans: Sequence[RunPlan]) -> dict[str, _Rate]:
 
 
 def _calibrate(plan: RunPlan) -> _Rate:
-    samples = plan.samples
-    count = min(CALIBRATION_IMAGES, samples.num_images)
-    requests = calibration_requests(samples, count)
-    by_id = {prompt.id: prompt for prompt in samples.prompts.prompts}
-    prompts = [by_id[request.prompt_id] for request in requests]
-
     started = time.monotonic()
     # The first call loads the weights, once a run; the first values read the reference, once for all runs.
-    warm_up = samples.generator.generate(requests[:2], batch_size=2, on_image=_ignore)
+    warm_up, prompts, _ = plan.samples.try_out(2)
     loaded = time.monotonic()
-    _score(plan, warm_up, prompts[:2])
+    _score(plan, warm_up, prompts)
     ready = time.monotonic()
-    images = samples.generator.generate(requests, batch_size=min(samples.batch_size, count), on_image=_ignore)
+    images, prompts, disk = plan.samples.try_out(CALIBRATION_IMAGES)
     _score(plan, images, prompts)
     ended = time.monotonic()
+    count = max(len(images), 1)
     return _Rate(
         seconds_per_image=(ended - ready) / count,
         seconds_per_run=loaded - started,
-        bytes_per_image=sum(_png_bytes(image) for image in images) / count,
+        bytes_per_image=disk / count,
     )
 
 
-def _score(plan: RunPlan, images: list[NDArray[np.uint8]], prompts: list[Prompt]) -> None:
+def _score(plan: RunPlan, images: list[Pixels], prompts: list[Prompt]) -> None:
+    prepared = [plan.preparation.apply(image) for image in images]
     for metric in plan.metrics.values():
-        metric.update(images, prompts)
+        metric.update(prepared, prompts)
         metric.compute()
         metric.reset()
-
-
-def _png_bytes(image: NDArray[np.uint8]) -> int:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.tell()
-
-
-def _ignore(_count: int) -> None:
-    """Calibration shows no progress."""

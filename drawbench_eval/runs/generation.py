@@ -1,5 +1,6 @@
 """Requests -> a sample set on disk, in fixed chunks: each is there as a whole or is made again."""
 
+import io
 import json
 import re
 import urllib.parse
@@ -7,6 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from drawbench_eval.files import digest, sha256_file, write_json
 from drawbench_eval.generators.base import Generator, Request, requests
@@ -133,6 +138,13 @@ def truncated(plan: SamplePlan) -> list[str]:
     """The ids of prompts that the generator cuts."""
     prompts = plan.prompts.prompts
     return [prompts[index].id for index in plan.generator.truncated_prompts([p.text for p in prompts])]
+
+
+def png_bytes(image: NDArray[np.uint8]) -> int:
+    """How many bytes an image takes on disk."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.tell()
 
 
 def calibration_requests(plan: SamplePlan, count: int) -> Sequence[Request]:

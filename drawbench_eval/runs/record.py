@@ -22,9 +22,9 @@ class RunRecord:
     """The content of run.json.
 
     factors: all identity settings, flat. metrics: name -> {value, ci95, n, num_unscored, higher_is_better,
-    unit, protocol}. counts: requested, generated, missing, unreadable, truncated_prompts; `named` lists the
-    ids behind the last three. inputs: names and sha256 of prompts, reference and weights. error: None unless
-    status is "failed".
+    unit, protocol, notes}. counts: requested, generated, missing, unreadable, blank, flagged,
+    truncated_prompts; `named` lists the ids behind the last five. inputs: names and sha256 of prompts,
+    reference and weights. error: None unless status is "failed".
     """
 
     run_id: str

@@ -6,22 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.runs.environment import environment
-from drawbench_eval.runs.generation import SamplePlan, count_done, generate, truncated
 from drawbench_eval.runs.identity import run_folder, run_id
+from drawbench_eval.runs.plan import Samples
 from drawbench_eval.runs.progress import show_progress
 from drawbench_eval.runs.record import RunFailed, RunRecord, read_record, write_record
 from drawbench_eval.runs.scoring import score
-from drawbench_eval.samples import SampleSet
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """Everything one run needs. `factors` is its identity; `inputs` and `config` are for the record only."""
+    """Everything one run needs. `factors` is its identity; `inputs` and `config` are for the record only.
+
+    `preparation` is what happens to every sample before the metrics see it.
+    """
 
     label: str
-    samples: SamplePlan
+    samples: Samples
+    preparation: Preparation
     metrics: Mapping[str, EvalMetric]
     factors: Mapping[str, Any]
     inputs: Mapping[str, Any]
@@ -65,15 +69,20 @@ def evaluate(plan: RunPlan) -> RunRecord:
 
 def _run(plan: RunPlan, folder: Path) -> RunRecord:
     started = time.monotonic()
-    samples, made = _generate(plan, folder)
+    made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
+    samples, made = plan.samples.make(folder / "samples", made_by=made_by, title=plan.label)
     generated = time.monotonic()
     with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images) as advance:
         scores = score(
-            samples, plan.samples.prompts, plan.metrics, folder / "scores.parquet", advance=advance
+            samples,
+            plan.samples.prompts,
+            plan.metrics,
+            folder / "scores.parquet",
+            preparation=plan.preparation,
+            advance=advance,
         )
     scored = time.monotonic()
-    requested, missing, unreadable = plan.samples.num_images, scores.missing, scores.unreadable
-    cut = truncated(plan.samples)
+    requested, cut = plan.samples.num_images, plan.samples.truncated_prompts()
     return RunRecord(
         run_id=plan.run_id,
         label=plan.label,
@@ -82,12 +91,11 @@ def _run(plan: RunPlan, folder: Path) -> RunRecord:
         metrics=scores.metrics,
         counts={
             "requested": requested,
-            "generated": requested - len(missing),
-            "missing": len(missing),
-            "unreadable": len(unreadable),
+            "generated": requested - len(scores.unscored["missing"]),
+            **{status: len(ids) for status, ids in scores.unscored.items()},
             "truncated_prompts": len(cut),
         },
-        named={"missing": missing, "unreadable": unreadable, "truncated_prompts": cut},
+        named={**scores.unscored, "truncated_prompts": cut},
         inputs=plan.inputs,
         environment=_environment(plan),
         timings={
@@ -100,23 +108,12 @@ def _run(plan: RunPlan, folder: Path) -> RunRecord:
     )
 
 
-def _generate(plan: RunPlan, folder: Path) -> tuple[SampleSet, int]:
-    """The sample set, and how many of its images were made now."""
-    there = count_done(plan.samples, folder / "samples")
-    total = plan.samples.num_images
-    with show_progress(f"{plan.label}: generating", total=total, done=there) as advance:
-        made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
-        samples = generate(plan.samples, folder / "samples", made_by=made_by, advance=advance)
-    return samples, total - there
-
-
 def _environment(plan: RunPlan) -> dict[str, Any]:
-    generator = plan.samples.generator
-    return environment(device=generator.device, precision=generator.precision)
+    return environment(device=plan.samples.device, precision=plan.samples.precision)
 
 
 def _failure(plan: RunPlan, error: Exception) -> RunRecord:
-    there = count_done(plan.samples, plan.folder / "samples")
+    there = plan.samples.count_done(plan.folder / "samples")
     return RunRecord(
         run_id=plan.run_id,
         label=plan.label,
@@ -128,6 +125,8 @@ def _failure(plan: RunPlan, error: Exception) -> RunRecord:
             "generated": there,
             "missing": plan.samples.num_images - there,
             "unreadable": 0,
+            "blank": 0,
+            "flagged": 0,
             "truncated_prompts": 0,
         },
         named={},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from drawbench_eval.files import atomic_path
+from drawbench_eval.images.loading import load_ahead
+from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric, MetricResult
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.runs.progress import Advance
@@ -20,30 +23,36 @@ SCORING_CHUNK = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What scoring gives. `metrics` is the form of run.json; `missing` and `unreadable` name samples."""
+    """What scoring gives. `metrics` is the form of run.json; `unscored`: status -> ids of such samples."""
 
     metrics: Mapping[str, Mapping[str, Any]]
-    missing: list[str]
-    unreadable: list[str]
+    unscored: Mapping[str, list[str]]
 
 
 def score(
-    samples: SampleSet, prompts: PromptSet, metrics: Mapping[str, EvalMetric], path: Path, *, advance: Advance
+    samples: SampleSet,
+    prompts: PromptSet,
+    metrics: Mapping[str, EvalMetric],
+    path: Path,
+    *,
+    preparation: Preparation,
+    advance: Advance,
 ) -> Scores:
-    """Score `samples` with every metric and write the per-sample table to `path`, atomically.
+    """Score `samples`, prepared, with every metric and write the per-sample table to `path`, atomically.
 
-    A missing or unreadable image is given to the metrics as None: counted, named and unscored.
+    An image that is missing, unreadable, blank or flagged is given to the metrics as None: counted, named and
+    unscored. Images are read and prepared ahead by threads while the metrics compute.
     """
     by_id = {prompt.id: prompt for prompt in prompts.prompts}
-    missing: list[str] = []
-    unreadable: list[str] = []
+    unscored: dict[str, list[str]] = {"missing": [], "unreadable": [], "blank": [], "flagged": []}
     every = samples.samples
+    ahead = load_ahead(lambda sample: samples.load(sample, preparation), every, ahead=SCORING_CHUNK)
     for start in range(0, len(every), SCORING_CHUNK):
         part = every[start : start + SCORING_CHUNK]
-        loaded = [samples.load(sample) for sample in part]
+        loaded = list(islice(ahead, len(part)))
         for sample, found in zip(part, loaded, strict=True):
             if found.status != "ok":
-                (missing if found.status == "missing" else unreadable).append(sample.sample_id)
+                unscored[found.status].append(sample.sample_id)
         for metric in metrics.values():
             metric.update([found.image for found in loaded], [by_id[sample.prompt_id] for sample in part])
         advance(len(part))
@@ -53,7 +62,7 @@ def score(
         name: {**result.value.to_json(), "protocol": _protocol(metrics[name])}
         for name, result in results.items()
     }
-    return Scores(metrics=values, missing=missing, unreadable=unreadable)
+    return Scores(metrics=values, unscored=unscored)
 
 
 def _protocol(metric: EvalMetric) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_every_mode_loads_as_uint8_rgb(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + b"\x00" * 40])
 def test_what_is_no_image_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ValueError, match=r"a\.png: not a readable image"):
+    with pytest.raises(ValueError, match=r"a\.png: (not a readable image|an empty file)"):
         load_image(tmp_path / "a.png")
 
 

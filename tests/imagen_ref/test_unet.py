@@ -54,3 +54,17 @@ def test_every_skip_is_consumed_at_its_side() -> None:
     network = UNet(config(num_res_blocks=1, channel_mult=(1, 2, 3, 4)))
     z = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert network(z, torch.zeros(1), network.condition(null_embedding(1, 6))).shape == z.shape
+
+
+def test_a_noise_skip_adds_the_noise_to_be_expected_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    plain, skipping = UNet(config()), UNet(config(noise_skip=True))
+    skipping.load_state_dict(plain.state_dict())
+    z = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    logsnr = torch.tensor([-6.0, 0.0, 8.0])
+    null = null_embedding(3, 6)
+    added = skipping(z, logsnr, skipping.condition(null)) - plain(z, logsnr, plain.condition(null))
+    sigma = (1 / (1 + logsnr.exp())).sqrt()
+    torch.testing.assert_close(added, sigma.view(-1, 1, 1, 1) * z)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert skipping(z, logsnr, skipping.condition(null)).dtype == torch.float32

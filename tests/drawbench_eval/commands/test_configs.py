@@ -14,9 +14,13 @@ CONF = conf_folder()
 EVALUATE = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 OPTIONS = [
     f"{group}={path.stem}"
-    for group in ("model", "prompts", "reference")
+    for group in ("model", "prompts", "reference", "samples", "protocol")
     for path in sorted((CONF / group).glob("*.yaml"))
 ]
+
+
+# A protocol of the literature is about images from elsewhere.
+FOLDERS = ["model=folder", "model.path=images", "reference=folder", "reference.path=photographs"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +35,11 @@ def _compose(*overrides: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_into_settings(option: str) -> None:
-    extra = ["prompts.path=x.csv"] if option == "prompts=file" else []
+    extra = {
+        "prompts=file": ["prompts.path=x.csv"],
+        "model=folder": ["model.path=images"],
+        "reference=folder": ["reference.path=photographs"],
+    }.get(option, FOLDERS if option.startswith("protocol=") else [])
     planning.evaluate_settings(_compose(option, *extra))
 
 

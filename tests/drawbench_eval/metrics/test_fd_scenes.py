@@ -3,14 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.linalg
-import torch
 
 from drawbench_eval.features.bank import DirectFeatures
 from drawbench_eval.metrics.fd_scenes import FdScenes
-from drawbench_eval.metrics.frechet import merge_packed
 from drawbench_eval.protocol import compare
 from drawbench_eval.stats.clustered import clustered_mean, paired_difference
-from drawbench_eval.stats.moments import Moments
 from tests.drawbench_eval.metrics.fakes import PROMPT_SET, FakeExtractor, fed, images, prompt_of, reference
 
 REFERENCE_FEATURES = FakeExtractor().extract(images(99, 40)).astype(np.float64)
@@ -82,16 +79,6 @@ def test_one_image_has_no_distance(tmp_path: Path) -> None:
     result = metric.compute()
     assert np.isnan(result.value.value)
     assert (result.value.n, result.value.num_unscored) == (1, 1)
-
-
-def test_packed_moments_reduce_across_ranks() -> None:
-    rng = np.random.default_rng(0)
-    shards = [rng.normal(size=(n, 3)) for n in (4, 0, 9)]
-    packed = [Moments.of(shard).pack() for shard in shards]
-    total = Moments.unpack(merge_packed(torch.from_numpy(np.stack(packed))).numpy(), 3)
-    whole = Moments.of(np.concatenate(shards))
-    assert total.n == 13
-    np.testing.assert_allclose(total.covariance, whole.covariance, rtol=1e-12)
 
 
 def test_the_protocol_names_reference_and_weights(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from drawbench_eval.commands.door import conf_folder
+from drawbench_eval.metrics.features import FeatureMetric
 from drawbench_eval.metrics.registry import MetricContext, known_metrics, make_metric
 from drawbench_eval.metrics.scenes_accuracy import ScenesAccuracy
 from drawbench_eval.store import Store
@@ -23,7 +25,7 @@ def context(tmp_path: Path) -> MetricContext:
 
 def test_an_unknown_metric_names_the_known_ones(context: MetricContext) -> None:
     with pytest.raises(
-        ValueError, match="'fidd' is not known; known are fd_scenes, scenes_clip_score, scenes_accuracy"
+        ValueError, match=r"'fidd' is not known; known are fid, fid_infinity, kid, .*scenes_accuracy"
     ):
         make_metric("fidd", {}, context=context)
 
@@ -48,11 +50,21 @@ def test_conditions_reach_the_protocol(context: MetricContext) -> None:
     assert metric.protocol().values["guidance_kind"] == "cfg"
 
 
-def test_names_are_the_metrics_own(context: MetricContext) -> None:
-    from drawbench_eval.metrics.fd_scenes import FdScenes
-    from drawbench_eval.metrics.scenes_clip_score import ScenesClipScore
+def test_every_metric_has_its_file_of_settings_under_its_own_name() -> None:
+    assert sorted(known_metrics()) == sorted(path.stem for path in (conf_folder() / "metrics").glob("*.yaml"))
 
-    assert known_metrics() == tuple(metric.name for metric in (FdScenes, ScenesClipScore, ScenesAccuracy))
+
+def test_metrics_of_one_extractor_share_their_features(context: MetricContext) -> None:
+    with_reference = _with_reference(context)
+    made = {
+        name: make_metric(name, {"extractor": "scenes"}, context=with_reference)
+        for name in ("precision", "recall", "density", "coverage", "diversity")
+    }
+    made["fd_scenes"] = make_metric("fd_scenes", {}, context=with_reference)
+    assert [metric.name for metric in made.values()] == list(made)
+    assert len({id(metric.source) for metric in made.values() if isinstance(metric, FeatureMetric)}) == 1
+    with pytest.raises(ValueError, match=r"metrics\.recall\.extractor: foo is not one of inception"):
+        make_metric("recall", {"extractor": "foo"}, context=with_reference)
 
 
 def test_the_package_itself_imports_nothing_heavy() -> None:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbench_eval.generators import Request
+from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric, MetricResult
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.runs.generation import SamplePlan
+from drawbench_eval.runs.plan import GeneratedSamples
 from drawbench_eval.runs.runner import RunPlan
 from imagen_ref.samplers import SamplerSettings
 
@@ -124,7 +126,8 @@ def run_plan(results: Path, generator: DoubleGenerator, *, label: str = "mine", 
     samples = sample_plan(generator, count=count)
     return RunPlan(
         label=label,
-        samples=samples,
+        samples=GeneratedSamples(plan=samples),
+        preparation=Preparation(),
         metrics={"brightness": Brightness(samples.prompts)},
         factors={**generator.identity, "seed": 5},
         inputs={"prompts": {"name": "numbers", "sha256": samples.prompts.sha256}},

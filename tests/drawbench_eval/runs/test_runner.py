@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -6,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from doubles import Brightness, DoubleGenerator, Killed, run_plan, tree
+from PIL import Image
 
+from drawbench_eval.files import sha256_file
 from drawbench_eval.prompt import Prompt
-from drawbench_eval.runs import runner
+from drawbench_eval.runs import generation, runner
+from drawbench_eval.runs.plan import GeneratedSamples
 from drawbench_eval.runs.record import RunFailed, read_record
 
 
@@ -36,10 +40,21 @@ def test_a_run_has_what_the_contract_says(straight: Path) -> None:
         "generated": 250,
         "missing": 0,
         "unreadable": 0,
+        "blank": 0,
+        "flagged": 0,
         "truncated_prompts": 0,
     }
     metric = record["metrics"]["brightness"]
-    assert set(metric) == {"value", "ci95", "n", "num_unscored", "higher_is_better", "unit", "protocol"}
+    assert set(metric) == {
+        "value",
+        "ci95",
+        "n",
+        "num_unscored",
+        "higher_is_better",
+        "unit",
+        "protocol",
+        "notes",
+    }
     assert metric["n"] == 250
     assert metric["protocol"]["values"]["n_requested"] == 250
     assert set(record["environment"]) == {"versions", "device", "precision", "git"}
@@ -95,34 +110,48 @@ def test_a_failure_is_recorded_and_tried_again(tmp_path: Path) -> None:
     assert runner.evaluate(run_plan(tmp_path, DoubleGenerator())).status == "complete"
 
 
-def test_missing_and_unreadable_images_are_counted_named_and_unscored(
+def test_images_without_pixels_to_score_are_counted_named_and_unscored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = runner.generate
+    make = generation.generate
 
     def loses(*arguments: Any, **keywords: Any) -> Any:
         samples = make(*arguments, **keywords)
         (samples.folder / "p003-01.png").unlink()
         (samples.folder / "p004-00.png").write_bytes(b"not a picture")
-        return samples
+        black = samples.folder / "p005-00.png"
+        Image.new("RGB", (8, 8)).save(black)
+        return dataclasses.replace(
+            samples,
+            samples=tuple(
+                dataclasses.replace(sample, sha256=sha256_file(black))
+                if sample.path == black.name
+                else sample
+                for sample in samples.samples
+            ),
+            flagged=frozenset({"p006-00"}),
+        )
 
-    monkeypatch.setattr(runner, "generate", loses)
+    monkeypatch.setattr(generation, "generate", loses)
     plan = run_plan(tmp_path, DoubleGenerator())
     record = runner.evaluate(plan)
-    assert record.counts["missing"] == record.counts["unreadable"] == 1
+    statuses = ("missing", "unreadable", "blank", "flagged")
+    assert [record.counts[status] for status in statuses] == [1, 1, 1, 1]
     assert record.counts["generated"] == 249
     assert record.named["missing"] == ["p003-01"]
     assert record.named["unreadable"] == ["p004-00"]
-    assert (record.metrics["brightness"]["n"], record.metrics["brightness"]["num_unscored"]) == (248, 2)
+    assert record.named["blank"] == ["p005-00"]
+    assert record.named["flagged"] == ["p006-00"]
+    assert (record.metrics["brightness"]["n"], record.metrics["brightness"]["num_unscored"]) == (246, 4)
     table = pd.read_parquet(plan.folder / "scores.parquet").set_index("sample_id")
     assert np.isnan(table.loc["p003-01", "brightness"])  # type: ignore[arg-type]
-    assert np.isfinite(table["brightness"]).sum() == 248
+    assert np.isfinite(table["brightness"]).sum() == 246
 
 
 def test_an_empty_prompt_is_legal(tmp_path: Path) -> None:
-    import dataclasses
-
     plan = run_plan(tmp_path, DoubleGenerator(), count=1)
     empty = dataclasses.replace(plan.samples.prompts, prompts=(Prompt(id="empty", text=""),))
-    plan = dataclasses.replace(plan, samples=dataclasses.replace(plan.samples, prompts=empty))
+    plan = dataclasses.replace(
+        plan, samples=GeneratedSamples(plan=dataclasses.replace(plan.samples.plan, prompts=empty))
+    )
     assert runner.evaluate(plan).counts["generated"] == 2

@@ -1,0 +1,1 @@
+"""Images from anywhere as uint8 RGB: sources, decoding, preparation, reading ahead."""
