@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbench_eval.features.bank import FeatureSource, Handles, blocks
+from drawbench_eval.features.bank import FeatureSource, Handles, blocks, content_key
 from drawbench_eval.files import digest, sha256_bytes, stable_seed
 from drawbench_eval.images.decode import decode
 from drawbench_eval.images.loading import load_ahead
@@ -131,6 +131,20 @@ def folder_reference(path: Path, preparation: Preparation, *, store: Store) -> R
         sha256=digest({"images": hashes, **preparation.identity("reference")}),
         num_images=len(hashes),
         draw=draw,
+        store=store,
+        preparation=preparation,
+    )
+
+
+def images_reference(images: Sequence[Pixels], preparation: Preparation, *, store: Store) -> Reference:
+    """Images that are in memory, already prepared as `preparation` says."""
+    if not images:
+        raise ValueError("reference: there are no images; give at least one")
+    return Reference(
+        name="images",
+        sha256=digest(sorted(content_key(image).hex() for image in images)),
+        num_images=len(images),
+        draw=images.__getitem__,
         store=store,
         preparation=preparation,
     )

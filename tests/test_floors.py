@@ -26,6 +26,7 @@ FLOORS = {
     "drawbench_eval.metrics": 4,
     "drawbench_eval.generators": 4,
     "drawbench_eval.runs": 5,
+    "drawbench_eval.score": 5,
     "drawbench_eval.analysis": 6,
     "drawbench_eval.report": 7,
     "drawbench_eval.commands": 8,

@@ -37,7 +37,7 @@ def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
             width, height = image.size
             if width * height > max_pixels:
                 raise ValueError(f"{width}x{height} pixels; at most {max_pixels} are read")
-            return _rgb(image)
+            return to_rgb(image)
     except UnidentifiedImageError as error:
         # Pillow's own message is the address of a buffer.
         raise ValueError(f"{name}: not a readable image (no known format)") from error
@@ -46,7 +46,8 @@ def decode(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         raise ValueError(f"{name}: not a readable image ({error})") from error
 
 
-def _rgb(image: Image.Image) -> Pixels:
+def to_rgb(image: Image.Image) -> Pixels:
+    """uint8 RGB of an opened image, by the rule above. Raises ValueError for 32-bit pixels."""
     # "I" is 32 bits, but these two formats hold at most 16.
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise ValueError("32-bit pixels have no stated range; give 8 or 16 bits a channel")

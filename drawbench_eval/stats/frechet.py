@@ -9,6 +9,7 @@ values of F1' F2, or of the roots of the eigenvalues of F1' S2 F1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ Array = NDArray[np.float64]
 # Squared ratio of Cholesky pivots under which the roots of eigenvalues would lose more than half of their
 # digits.
 _ILL_CONDITIONED = 1e-10
+
+# A channel whose variance is this part of the largest one is constant up to rounding: its share of the root
+# is below 1e-12.
+_DEAD = 1e-24
 
 
 def frechet_distance(generated: Moments, reference: Moments) -> float:
@@ -37,13 +42,15 @@ def frechet_distance_of(generated: Array, reference: Array) -> float:
 
 def trace_root(a: Moments, b: Moments) -> float:
     """tr((S_a S_b)^(1/2)): Cholesky and `eigvalsh` where S_a allows it, otherwise factors from `eigh`."""
+    a, b = _live(a, b)
     if a.n > len(a.mean):
         try:
             factor = np.linalg.cholesky(a.covariance)
-        except np.linalg.LinAlgError:  # a dead channel makes it singular even when n > d
+        except np.linalg.LinAlgError:  # a channel that others determine makes it singular even when n > d
             factor = None
         if factor is not None and _well_conditioned(factor):
-            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)
+            # S_b of n vectors has a rank of at most n - 1; the roots of what rounding leaves beyond would add up.
+            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)[-(b.n - 1) :]
             return float(np.sqrt(np.clip(eigenvalues, 0.0, None)).sum())
     return _singular_sum(_factor(a).T @ _factor(b))
 
@@ -63,7 +70,8 @@ def influence_function(generated: Moments, reference: Moments) -> Callable[[Arra
     of their mean, clustered by prompt, is that of FD at this n. The reference is taken as given.
 
     Measured on Gaussians with d = 64: the error is right at n = 15 d, and a fifth too wide at n = 3 d
-    (intervals cover 98 %).
+    (intervals cover 98 %). Where both distributions are equal there is nothing of first order: the error is
+    1.4 times too wide, and no interval is claimed.
     """
     values, vectors_of_s = _spectrum(generated)
     whitening = vectors_of_s / np.sqrt(values)
@@ -91,9 +99,19 @@ def _distance(a: Moments, b: Moments, root: float) -> float:
     return max(gap + spread - 2.0 * root, 0.0)
 
 
+def _live(a: Moments, b: Moments) -> tuple[Moments, Moments]:
+    """Both on the channels that vary in both: the others add nothing to the root, and make it slow."""
+    spread = [np.diag(moments.m2) for moments in (a, b)]
+    live = np.logical_and(*(values > _DEAD * values.max(initial=0.0) for values in spread))
+    if live.all():
+        return a, b
+    cut = np.ix_(live, live)
+    return replace(a, mean=a.mean[live], m2=a.m2[cut]), replace(b, mean=b.mean[live], m2=b.m2[cut])
+
+
 def _well_conditioned(factor: NDArray[np.floating[Any]]) -> bool:
     pivots = np.square(np.diag(factor))
-    return bool(pivots.min() > _ILL_CONDITIONED * pivots.max())
+    return bool(pivots.min(initial=np.inf) > _ILL_CONDITIONED * pivots.max(initial=0.0))
 
 
 def _spectrum(moments: Moments) -> tuple[Array, Array]:

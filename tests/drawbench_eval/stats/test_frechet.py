@@ -1,7 +1,9 @@
-"""The distance against scipy's root, closed forms and nuclear norm; influences against derivatives."""
+"""The distance against matrix roots, closed forms and nuclear norm; influences against derivatives."""
 
+import math
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
@@ -81,6 +83,138 @@ def test_every_path_agrees_over_shapes_ranks_and_scales(
     assert nuclear == pytest.approx(expected, abs=1e-5 * size)
 
 
+def loop_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and covariance, one entry at a time."""
+    n, d = x.shape
+    mean = [math.fsum(x[:, i]) / n for i in range(d)]
+    entries = [
+        [math.fsum((row[i] - mean[i]) * (row[j] - mean[j]) for row in x) / (n - 1) for j in range(d)]
+        for i in range(d)
+    ]
+    return np.array(mean), np.array(entries)
+
+
+def root_of(matrix: Array) -> Array:
+    """The symmetric root from eigenvalues: unlike scipy's, defined for singular matrices too."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
+
+
+def naive_by_eigenvalues(x: Array, y: Array) -> float:
+    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr((R S2 R)^(1/2)) with R = S1^(1/2), from loops over the features."""
+    (m1, s1), (m2, s2) = loop_moments(x), loop_moments(y)
+    half = root_of(s1)
+    root = np.trace(root_of(half @ s2 @ half))
+    return float(np.square(m1 - m2).sum() + np.trace(s1) + np.trace(s2) - 2 * root)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@given(
+    n=st.tuples(st.integers(2, 20), st.integers(2, 20)),
+    d=st.integers(1, 9),
+    ranks=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    dead=st.integers(0, 3),
+    scale=st.sampled_from([1e-6, 1e-3, 1.0, 1e3, 1e6]),
+    mean=st.sampled_from([0.0, 1e4]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_equals_a_loop_with_real_matrix_roots(
+    n: tuple[int, int], d: int, ranks: tuple[int, int], dead: int, scale: float, mean: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = (
+        scale * np.concatenate([mean + features(rng, n[i], d, ranks[i]), np.zeros((n[i], dead))], axis=1)
+        for i in range(2)
+    )
+    a, b = Moments.of(x), Moments.of(y)
+    size = float(np.trace(a.covariance) + np.trace(b.covariance))
+    expected = naive_by_eigenvalues(x, y)
+    # The naive root keeps half of the digits in flat directions, so this cannot be tighter for singular sets.
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9, abs=1e-6 * size)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9, abs=1e-6 * size)
+    assert frechet_distance_of(x, y) == pytest.approx(expected, rel=1e-9, abs=1e-6 * size)
+    for same, moments in ((x, a), (y, b)):
+        assert frechet_distance(moments, moments) <= 1e-6 * size
+        assert frechet_distance_of(same, same) <= 1e-6 * size
+
+
+def at_fifty_digits(x: Array, y: Array) -> float:
+    """The distance of features in arithmetic that no path shares."""
+    with mpmath.workdps(50):
+
+        def root(matrix: Any) -> Any:
+            values, vectors = mpmath.eigsy(matrix)
+            return vectors * mpmath.diag([mpmath.sqrt(max(value, 0)) for value in values]) * vectors.T
+
+        def trace(matrix: Any) -> Any:
+            return mpmath.fsum(matrix[i, i] for i in range(matrix.rows))
+
+        means, covariances = [], []
+        for features_of in (x, y):
+            rows = mpmath.matrix(features_of.tolist())
+            n = rows.rows
+            mean = mpmath.matrix([mpmath.fsum(rows[:, j]) / n for j in range(rows.cols)])
+            centred = mpmath.matrix(n, rows.cols)
+            for i in range(n):
+                for j in range(rows.cols):
+                    centred[i, j] = rows[i, j] - mean[j]
+            means.append(mean)
+            covariances.append(centred.T * centred / (n - 1))
+        half = root(covariances[0])
+        inner = half * covariances[1] * half
+        gap = mpmath.fsum((p - q) ** 2 for p, q in zip(*means, strict=True))
+        return float(
+            gap + trace(covariances[0]) + trace(covariances[1]) - 2 * trace(root((inner + inner.T) / 2))
+        )
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e4])
+@pytest.mark.parametrize(
+    ("n", "ranks", "dead"),
+    [
+        ((30, 25), (6, 6), 0),
+        ((30, 25), (6, 6), 2),
+        ((30, 25), (3, 6), 0),
+        ((30, 25), (6, 2), 1),
+        ((4, 25), (6, 6), 0),
+        ((4, 3), (6, 6), 0),
+        ((7, 7), (6, 6), 0),
+        ((2, 2), (1, 1), 0),
+    ],
+)
+def test_singular_covariances_cost_no_digits(
+    n: tuple[int, int], ranks: tuple[int, int], dead: int, mean: float
+) -> None:
+    rng = np.random.default_rng(sum(n) + dead)
+    x, y = (
+        np.concatenate([mean + features(rng, n[i], 6, ranks[i]), np.zeros((n[i], dead))], axis=1)
+        for i in range(2)
+    )
+    expected = at_fifty_digits(x, y)
+    a, b = Moments.of(x), Moments.of(y)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance_of(x, y) == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("smallest", [1e-2, 1e-4, 1e-6, 1e-9])
+def test_ill_conditioned_covariances_cost_no_digits_either(smallest: float) -> None:
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    x, y = (rng.normal(size=(40, 6)) * np.geomspace(1.0, smallest, 6) @ turn for _ in range(2))
+    expected = at_fifty_digits(x, y)
+    assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_ridge_on_the_diagonal_in_place_of_exactness_would_be_seen() -> None:
+    rng = np.random.default_rng(1)
+    x, y = (np.concatenate([features(rng, 30, 4), np.full((30, 1), 3.0)], axis=1) for _ in range(2))
+    a, b = Moments.of(x), Moments.of(y)
+    padded = [m.covariance + 1e-6 * np.eye(5) for m in (a, b)]
+    off = naive(a.mean, padded[0], b.mean, padded[1]) / at_fifty_digits(x, y) - 1
+    assert abs(off) > 1e-8
+
+
 @pytest.mark.parametrize(
     ("n", "d", "rank"), [(200, 16, 16), (200, 16, 5), (10, 64, 64), (3, 8, 1), (65, 64, 64)]
 )
@@ -127,6 +261,47 @@ def test_influence_is_the_derivative_of_the_distance_in_a_samples_weight() -> No
         up = frechet_distance(weighted(x, (1 - step) * even + step * towards, a.n), b)
         down = frechet_distance(weighted(x, (1 + step) * even - step * towards, a.n), b)
         assert values[index] == pytest.approx((up - down) / (2 * step), rel=2e-3, abs=1e-2)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    n=st.tuples(st.integers(4, 24), st.integers(4, 24)),
+    d=st.integers(1, 6),
+    rank=st.integers(1, 6),
+    dead=st.integers(0, 2),
+    scale=st.sampled_from([1e-6, 1.0, 1e6]),
+    mean=st.sampled_from([0.0, 1e4]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_influence_predicts_what_reweighting_one_sample_does(
+    n: tuple[int, int], d: int, rank: int, dead: int, scale: float, mean: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x, y = (
+        scale * np.concatenate([mean + features(rng, count, d, rank), np.zeros((count, dead))], axis=1)
+        for count in n
+    )
+    a, b = Moments.of(x), Moments.of(y)
+    values = influence_function(a, b)(x)
+    assert abs(values.sum()) <= 1e-7 * np.abs(values).sum()
+    linear = 2 * (x - a.mean) @ (a.mean - b.mean)
+    even, step = np.full(n[0], 1 / n[0]), 1e-4
+    bessel = n[0] / (n[0] - 1)
+    size = float(np.trace(a.covariance) + np.trace(b.covariance))
+    for index in range(n[0]):
+        towards = np.eye(n[0])[index] - even
+        up, down = (
+            frechet_distance(reweighted(x, even + sign * step * towards, bessel), b) for sign in (1, -1)
+        )
+        # The covariance divides by n - 1, so its share of the derivative is n / (n - 1) times as large.
+        expected = linear[index] + bessel * (values[index] - linear[index])
+        assert (up - down) / (2 * step) == pytest.approx(expected, rel=1e-4, abs=1e-4 * size)
+
+
+def reweighted(x: Array, weights: Array, bessel: float) -> Moments:
+    mean = weights @ x
+    centred = x - mean
+    return given_moments(mean, bessel * (centred * weights[:, None]).T @ centred, len(x))
 
 
 @pytest.mark.parametrize(("n", "d", "rank"), [(300, 8, 8), (300, 8, 3), (12, 40, 40), (5, 3, 1)])
