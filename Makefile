@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test parity bench-fid verify-online check format clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -25,7 +25,23 @@ demo: $(STAMP)
 	$(BIN)/drawbench-eval report sweep=demo output=reports/demo
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not network"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not network and not parity"
+
+# Our figures beside those of the peers' packages, which are installed first; about 4 minutes of one core.
+parity: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
+	$(BIN)/python -m pytest -m parity tests/parity -s --timeout=1200
+
+# Speed against the peers, the trace of the root, peak memory: tables under benchmarks/results; about an hour.
+bench-fid: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity,fast]'
+	$(BIN)/python benchmarks/fid_speed.py --write
+	$(BIN)/python benchmarks/frechet_trace.py --write
+	$(BIN)/python benchmarks/fid_memory.py --write
+
+# For a machine with internet: the real weights, about 2 GB, against what is published of them.
+verify-online: $(STAMP)
+	$(BIN)/python -m pytest -m network tests/online --timeout=3600
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from drawbench_eval.files import atomic_path, canonical_json, digest
 
@@ -107,8 +107,9 @@ def clear(folder: Path, kind: str) -> tuple[Kept, ...]:
 def write_arrays(path: Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> Arrays:
     """Writes arrays with the hash of their content, whole or not at all, and gives them back as written."""
     written = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    content = save(written, metadata={_HASH: _content_hash(written), **(metadata or {})})
     with atomic_path(path) as temporary:
-        save_file(written, temporary, metadata={_HASH: _content_hash(written), **(metadata or {})})
+        temporary.write_bytes(content)
     return written
 
 

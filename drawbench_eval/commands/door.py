@@ -1,11 +1,12 @@
 """The door between Hydra and the rest: runs a verb as a Hydra app, turns mistakes into one line."""
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -70,9 +71,15 @@ def guarded(main: Callable[[], object]) -> int:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         return report_mistake(error)
     except RunFailed as failed:
+        if _is_full(failed.__cause__):
+            return report_full_disk(failed.__cause__)
         if not isinstance(failed.__cause__, ValueError):
             raise
         return report_mistake(failed.__cause__)
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        return report_full_disk(error)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
@@ -90,6 +97,20 @@ def report_mistake(error: Exception) -> int:
         traceback.print_exception(error)
     print(f"error: {explain.one_line(error, _known_keys, _known_options)}", file=sys.stderr)
     return 2
+
+
+def _is_full(error: BaseException | None) -> TypeGuard[OSError]:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def report_full_disk(error: OSError) -> int:
+    """Print the one line for a full disk and return its exit code. Files appear whole or not at all."""
+    where = f"{error.filename}: " if error.filename else ""
+    print(
+        f"error: {where}{error.strerror}; what is written is whole, and the same command continues from it",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _known_options(group: str) -> list[str]:

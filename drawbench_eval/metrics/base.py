@@ -72,7 +72,7 @@ class EvalMetric(Metric):
     version: ClassVar[int]
     # Whether the prompts' texts are read: then images without prompts cannot be scored.
     needs_text: ClassVar[bool] = False
-    unit: ClassVar[str]
+    unit: str
     higher_is_better: bool
 
     clusters: list[Tensor]

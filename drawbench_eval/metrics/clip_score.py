@@ -16,8 +16,12 @@ from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.protocol import Scalar
 from drawbench_eval.stats.clustered import clustered_mean
 
-# View -> (factor, whether negative cosines count as 0).
-VIEWS = {"cosine": (1.0, False), "x100": (100.0, False), "clipscore_w2.5": (2.5, True)}
+# View -> (factor, whether negative cosines count as 0, unit).
+VIEWS = {
+    "cosine": (1.0, False, "cosine"),
+    "x100": (100.0, False, "100 x cosine"),
+    "clipscore_w2.5": (2.5, True, "2.5 x cosine"),
+}
 CLIPSCORE_PREFIX = "A photo depicts "
 
 
@@ -31,7 +35,6 @@ class ClipScore(EvalMetric):
 
     name = "clip_score"
     version = 1
-    unit = "cosine"
     higher_is_better = True
     needs_text = True
 
@@ -52,6 +55,7 @@ class ClipScore(EvalMetric):
             raise ValueError(f"metrics.clip_score.view: {view} is not one of {', '.join(VIEWS)}")
         super().__init__(prompt_set=prompt_set, conditions=conditions)
         self.clip, self.source, self.view, self.prefix = clip, source, view, prefix
+        self.unit = VIEWS[view][2]
         self.add_state("cosine", default=[], dist_reduce_fx="cat")
         self.add_state("cut", default=[], dist_reduce_fx="cat")
 
@@ -101,6 +105,6 @@ class ClipScore(EvalMetric):
 
 def viewed(cosine: NDArray[np.float32], view: str) -> NDArray[np.float64]:
     """A view of raw cosines, pair by pair."""
-    factor, clipped = VIEWS[view]
+    factor, clipped, _ = VIEWS[view]
     values = cosine.astype(np.float64)
     return factor * (np.maximum(values, 0.0) if clipped else values)

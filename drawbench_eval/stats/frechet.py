@@ -49,7 +49,7 @@ def trace_root(a: Moments, b: Moments) -> float:
         except np.linalg.LinAlgError:  # a channel that others determine makes it singular even when n > d
             factor = None
         if factor is not None and _well_conditioned(factor):
-            # S_b of n vectors has a rank of at most n - 1; the roots of what rounding leaves beyond would add up.
+            # The rank of S_b is at most n - 1; the roots of what rounding leaves beyond that would add up.
             eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)[-(b.n - 1) :]
             return float(np.sqrt(np.clip(eigenvalues, 0.0, None)).sum())
     return _singular_sum(_factor(a).T @ _factor(b))
@@ -73,13 +73,13 @@ def influence_function(generated: Moments, reference: Moments) -> Callable[[Arra
     (intervals cover 98 %). Where both distributions are equal there is nothing of first order: the error is
     1.4 times too wide, and no interval is claimed.
     """
-    values, vectors_of_s = _spectrum(generated)
-    whitening = vectors_of_s / np.sqrt(values)
-    half = vectors_of_s * np.sqrt(values)
+    # half is S^(1/2), and half / values S^(-1/2), on the support of S. In place: at d = 2048 each takes 34 MB.
+    values, half = _spectrum(generated)
+    half *= np.sqrt(values)
     inner_values, inner_vectors = np.linalg.eigh(half.T @ reference.covariance @ half)
     roots = np.sqrt(np.clip(inner_values, 0.0, None))
     # (x - m)' T (x - m) through whitened coordinates, where rounding does not grow in flat directions.
-    whiten = whitening @ inner_vectors
+    whiten = (half / values) @ inner_vectors
     # S in the last term divides by n, so that the influences of the sample add up to 0.
     expected = np.trace(generated.m2) / generated.n - roots.sum() * (generated.n - 1) / generated.n
     gap = generated.mean - reference.mean

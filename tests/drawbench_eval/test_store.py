@@ -1,3 +1,4 @@
+import errno
 import logging
 import subprocess
 import sys
@@ -82,3 +83,18 @@ def test_two_processes_use_one_store_at_once(tmp_path: Path) -> None:
     users = [subprocess.Popen([sys.executable, "-c", _USER, str(tmp_path)]) for _ in range(2)]
     assert [user.wait(60) for user in users] == [0, 0]
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 40
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    store = Store(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.get_or_make("features", {"w": 1}, _features)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    np.testing.assert_array_equal(store.get_or_make("features", {"w": 1}, _features)["n"], 3.5)

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 import time
@@ -6,6 +7,8 @@ import pytest
 from command_line import Run
 
 from drawbench_eval.cli import VERBS
+from drawbench_eval.commands.door import guarded
+from drawbench_eval.runs.record import RunFailed
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
@@ -42,3 +45,27 @@ def test_every_verb_is_a_hydra_app(run: Run, verb: str) -> None:
     config = run(verb, "--cfg", "job")
     assert config.code == 0
     assert "prompts:\n" in config.out or "sweep:" in config.out
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_is_one_line_and_no_mistake_of_the_user(
+    capsys: pytest.CaptureFixture[str], wrapped: bool
+) -> None:
+    def writes() -> None:
+        full = OSError(errno.ENOSPC, "No space left on device", "results/x")
+        if wrapped:
+            raise RunFailed("a run") from full
+        raise full
+
+    assert guarded(writes) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: results/x: No space left on device; what is written is whole")
+    assert said.count("\n") == 1
+
+
+def test_other_errors_keep_their_traceback() -> None:
+    def reads() -> None:
+        raise FileNotFoundError("gone")
+
+    with pytest.raises(FileNotFoundError, match="gone"):
+        guarded(reads)

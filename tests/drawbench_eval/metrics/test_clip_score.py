@@ -167,3 +167,9 @@ def test_nothing_scored_is_undefined_and_says_so() -> None:
 def test_an_unknown_view_is_refused() -> None:
     with pytest.raises(ValueError, match=r"view: x10 is not one of cosine, x100, clipscore_w2\.5"):
         make(view="x10")
+
+
+def test_the_unit_is_that_of_the_view() -> None:
+    assert fed(make(), PICTURES).compute().value.unit == "cosine"
+    assert fed(make(view="x100"), PICTURES).compute().value.unit == "100 x cosine"
+    assert fed(make(view="clipscore_w2.5"), PICTURES).compute().value.unit == "2.5 x cosine"
