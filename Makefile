@@ -34,7 +34,7 @@ parity: $(STAMP)
 
 # Speed against the peers, the trace of the root, peak memory: tables under benchmarks/results; about an hour.
 bench-fid: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity,fast]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
 	$(BIN)/python benchmarks/fid_speed.py --write
 	$(BIN)/python benchmarks/frechet_trace.py --write
 	$(BIN)/python benchmarks/fid_memory.py --write

@@ -168,7 +168,8 @@ def _print_table(results: Path, record: "SweepRecord", points: Sequence[Sequence
             low, high = (("" if bound is None else f"{bound:.4g}") for bound in entry["ci95"])
             value = "undefined" if entry["value"] is None else f"{entry['value']:.6g}"
             table.add_row(point, name, value, f"{low} to {high}", str(entry["n"]), entry["protocol"]["id"])
-    Console().print(table)
+    # Into a file or a pipe nothing is wrapped.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def _said(record: "SweepRecord") -> str:

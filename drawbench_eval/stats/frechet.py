@@ -73,7 +73,7 @@ def influence_function(generated: Moments, reference: Moments) -> Callable[[Arra
     (intervals cover 98 %). Where both distributions are equal there is nothing of first order: the error is
     1.4 times too wide, and no interval is claimed.
     """
-    # half is S^(1/2), and half / values S^(-1/2), on the support of S. In place: at d = 2048 each takes 34 MB.
+    # half is S^(1/2) and half / values S^(-1/2), on the support of S; in place, as they are large.
     values, half = _spectrum(generated)
     half *= np.sqrt(values)
     inner_values, inner_vectors = np.linalg.eigh(half.T @ reference.covariance @ half)

@@ -106,18 +106,19 @@ def test_auto_takes_the_fastest_that_is_there(machine: Any, caplog: pytest.LogCa
     machine(compiler=True, openvino=True)
     assert choose_runtime("auto", "cpu") == "openvino"
     assert choose_runtime("auto", "cuda") == "folded"
-    machine(compiler=True, openvino=False)
-    assert choose_runtime("auto", "cpu") == "compiled"
     assert not caplog.records
+    # Compiling costs more than a few thousand images save: only by name.
+    machine(compiler=True, openvino=False)
+    assert choose_runtime("auto", "cpu") == "folded"
 
 
-def test_with_neither_it_falls_back_with_a_notice(machine: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_openvino_it_falls_back_with_a_notice(machine: Any, caplog: pytest.LogCaptureFixture) -> None:
     machine(compiler=False, openvino=False)
     network, (batch,) = small_network(), batches(1)
     with caplog.at_level(logging.WARNING):
         quick = forward_of(network, batch)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "neither openvino nor a C++ compiler is there" in caplog.text
+    assert "openvino is not installed" in caplog.text
     np.testing.assert_allclose(
         quick(batch), forward_of(network, batch, runtime="eager")(batch), rtol=1e-4, atol=1e-5
     )

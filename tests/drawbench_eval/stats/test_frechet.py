@@ -251,7 +251,7 @@ def test_a_channel_that_is_dead_on_one_side_only_counts_outside_the_root() -> No
 
 
 def test_a_small_reference_costs_no_digits() -> None:
-    """Fewer vectors than dimensions on one side: rounding of the zero eigenvalues would move the root by 7e-9."""
+    """Fewer vectors than dimensions on one side: rounded zero eigenvalues would move the root by 7e-9."""
     rng = np.random.default_rng(0)
     x, y = (rng.normal(size=(n, 256)) * np.geomspace(1.0, 1e-2, 256) for n in (1000, 50))
     a, b = Moments.of(x), Moments.of(y)
