@@ -22,10 +22,9 @@ from drawbench_eval.metrics.base import EvalMetric, MetricValue
 from drawbench_eval.metrics.registry import MetricContext, make_metric
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.references import Reference, folder_reference, images_reference
+from drawbench_eval.runs.scoring import SCORING_CHUNK
 from drawbench_eval.store import Store
 from drawbench_eval.weights import WeightsSettings
-
-_CHUNK = 100
 
 
 def score(
@@ -67,7 +66,7 @@ def score(
             prompt_set=every,
             reference=_reference(reference, preparation, kept),
             store=kept,
-            batch_size=_CHUNK,
+            batch_size=SCORING_CHUNK,
             weights=weights or WeightsSettings(),
             clip=clip or ClipSettings(),
             device=device,
@@ -80,7 +79,7 @@ def score(
             if metric.needs_text and not any(prompt.text for prompt in every.prompts):
                 raise ValueError(f"metrics: {metric.name} reads prompts and there are none; give prompts=")
         pairs = zip(found, asked, strict=True)
-        while chunk := list(islice(pairs, _CHUNK)):
+        while chunk := list(islice(pairs, SCORING_CHUNK)):
             for metric in made.values():
                 metric.update([image for image, _ in chunk], [prompt for _, prompt in chunk])
         return {name: metric.compute().value for name, metric in made.items()}
@@ -95,7 +94,9 @@ def _samples(
             raise ValueError("prompts: a folder's images are matched by id; give a PromptSet and pattern=")
         imported = import_folder(FolderSettings(path=Path(images), pattern=pattern), prompts)
         samples, by_id = imported.samples, {prompt.id: prompt for prompt in imported.prompts.prompts}
-        loaded = load_ahead(lambda sample: samples.load(sample, preparation).image, samples.samples)
+        loaded = load_ahead(
+            lambda sample: samples.load(sample, preparation).image, samples.samples, ahead=SCORING_CHUNK
+        )
         return loaded, [by_id[sample.prompt_id] for sample in samples.samples], imported.prompts
     found = [preparation.apply(image) for image in as_pixels(images)]
     if not found:

@@ -18,7 +18,7 @@ from drawbench_eval.runs.progress import Advance
 from drawbench_eval.samples import SampleSet
 
 # How many images are read, and scored, at a time. Not the user's batch size: that must not move a metric.
-SCORING_CHUNK = 100
+SCORING_CHUNK = 128
 
 
 @dataclass(frozen=True, kw_only=True)
