@@ -32,7 +32,7 @@ parity: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
 	$(BIN)/python -m pytest -m parity tests/parity -s --timeout=1200
 
-# Speed against the peers, the trace of the root, peak memory: tables under benchmarks/results; about an hour.
+# Speed against the peers, the trace of the root, peak memory: tables under benchmarks/results; estimated at an hour.
 bench-fid: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
 	$(BIN)/python benchmarks/fid_speed.py --write

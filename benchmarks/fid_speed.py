@@ -36,7 +36,7 @@ from drawbench_eval.features.preprocess import SIDE
 from drawbench_eval.weights import INCEPTION
 
 TOLERANCE = 1e-4
-# What the issue asks for: against the fastest peer, by runtime.
+# The targets, against the fastest peer.
 STEADY, END_TO_END, FALL_BACK = 1.8, 1.5, 1.3
 # Our default.
 OWN_MODE = "clean"
