@@ -37,6 +37,7 @@ class EfficientUNetConfig:
         over_self: False leaves only the text to attend to (256 -> 1024).
         text_dim: width of the text encoder's states.
         text_width: width that the states are projected to.
+        whiten_text: whether the states are whitened first (an assumption: not in the paper).
     """
 
     side: int
@@ -47,6 +48,7 @@ class EfficientUNetConfig:
     over_self: bool = True
     text_dim: int = 4096
     text_width: int = 512
+    whiten_text: bool = False
 
 
 class EfficientUNet(nn.Module):
@@ -62,7 +64,7 @@ class EfficientUNet(nn.Module):
         emb_dim = 4 * features
         self.noise_level = NoiseLevelEmbedding(features, emb_dim)
         self.aug_level = NoiseLevelEmbedding(features, emb_dim)
-        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim)
+        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim, whiten=config.whiten_text)
         self.conv_in = nn.Conv2d(6, config.stem_channels, 3, padding=1)
         widths = [config.stem_channels, *config.channels]
         lowest = len(config.channels) - 1
@@ -74,7 +76,7 @@ class EfficientUNet(nn.Module):
             _UBlock(config, widths[level + 1], widths[level], level, emb_dim, attend=level == lowest)
             for level in reversed(range(len(config.channels)))
         )
-        self.last = ResBlock(2 * config.stem_channels, config.stem_channels, emb_dim=emb_dim)
+        self.last = ResBlock(config.stem_channels, config.stem_channels, emb_dim=emb_dim)
         self.conv_out = zero_init(nn.Conv2d(config.stem_channels, 3, 3, padding=1))
 
     def condition(self, text: TextEmbedding) -> TextContext:
@@ -108,7 +110,7 @@ class EfficientUNet(nn.Module):
             h = block(h, emb, layers, context.visible)
         # The noise is a matter of single pixels, which no level below sees: the stem is joined once more
         # at full side (an assumption: the paper's figures show no layer there).
-        out: Tensor = self.conv_out(self.last(torch.cat([h, stem], dim=1), emb))
+        out: Tensor = self.conv_out(self.last((h + stem) * SKIP_SCALE, emb))
         return out
 
 

@@ -104,16 +104,63 @@ class AttentionPool(nn.Module):
         return out
 
 
+class Whitening(nn.Module):
+    """Token states -> states with mean 0 and nearly uncorrelated dimensions of variance 1, by a fixed map.
+
+    An assumption of the scale model, not in the paper. A small encoder puts most of its variance into a few
+    directions and what the words mean into the rest; a network that trains for minutes reads the rest too late.
+    Until `fit` has seen states the map is the identity.
+    """
+
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("matrix", torch.eye(dim))
+
+    def fit(self, states: Tensor, *, floor: float = 1e-3) -> None:
+        """Takes the map from states [N, D]: their principal axes, each divided by its standard deviation.
+
+        Args:
+            states: at least two, of many prompts; padding left out.
+            floor: added to every variance, as a share of the largest: axes that are rounding stay small.
+
+        Raises:
+            FloatingPointError: for states that are not finite.
+        """
+        if not torch.isfinite(states).all():
+            raise FloatingPointError("text encoder: its states are not finite")
+        rows = states.double()
+        variances, axes = torch.linalg.eigh(torch.cov(rows.T))
+        scale = (variances.clamp(min=0) + floor * variances[-1]).rsqrt()
+        self.mean.copy_(rows.mean(0))
+        self.matrix.copy_(axes * scale)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., D] -> the same shape, in float32 under autocast too: large parts cancel here."""
+        with torch.autocast(states.device.type, enabled=False):
+            return (states.float() - self.mean) @ self.matrix
+
+
 class TextConditioner(nn.Module):
     """A text embedding -> token states of the network's width behind a null token, and a pooled vector.
 
     LayerNorm stands before projection and pooling (Imagen, appendix F.1). With every token masked only the
     null token is left, so no-text has one well-defined meaning that does not depend on a prompt's length.
+
+    Args:
+        text_dim: width of the encoder's states.
+        width: width of the token states that the network attends to.
+        emb_dim: width of the pooled vector.
+        whiten: whether a fixed `Whitening` comes first; `train_stage` fits it to the training captions.
     """
 
-    def __init__(self, text_dim: int, width: int, emb_dim: int) -> None:
+    def __init__(self, text_dim: int, width: int, emb_dim: int, *, whiten: bool = False) -> None:
         super().__init__()
         self.text_dim = text_dim
+        self.whitening = Whitening(text_dim) if whiten else None
         self.norm = nn.LayerNorm(text_dim)
         self.project = nn.Linear(text_dim, width)
         self.null = nn.Parameter(torch.randn(width) * 0.5)
@@ -131,7 +178,8 @@ class TextConditioner(nn.Module):
                 f"text encoder: its states are {text.states.shape[-1]} wide, this network was "
                 f"built for {self.text_dim}"
             )
-        states = self.project(self.norm(text.states))
+        states = text.states if self.whitening is None else self.whitening(text.states)
+        states = self.project(self.norm(states))
         null = self.null.to(states.dtype).expand(len(text), 1, -1)
         states = self.token_norm(torch.cat([null, states], dim=1))
         visible = F.pad(text.mask, (1, 0), value=True)

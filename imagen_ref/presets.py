@@ -36,6 +36,7 @@ SCENES: Mapping[str, Preset] = MappingProxyType(
                 head_dim=32,
                 text_dim=256,
                 text_width=192,
+                whiten_text=True,
                 noise_skip=True,
             ),
             num_parameters=5_081_667,
@@ -49,8 +50,9 @@ SCENES: Mapping[str, Preset] = MappingProxyType(
                 num_heads=4,
                 text_dim=256,
                 text_width=192,
+                whiten_text=True,
             ),
-            num_parameters=2_016_899,
+            num_parameters=2_014_035,
         ),
     }
 )

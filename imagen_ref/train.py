@@ -18,6 +18,8 @@ from imagen_ref.loss import diffusion_loss, draw
 from imagen_ref.stage import StageConfig, save_stage
 from imagen_ref.text.embedding import TextEncoder
 
+WHITENING_CAPTIONS = 4096
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -92,12 +94,14 @@ def train_stage(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network: Any = stage.make_network()
+    _fit_whitening(network, data, encoder)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=config.learning_rate,
         betas=(0.9, config.beta2),
         weight_decay=config.weight_decay,
+        fused=True,
     )
     average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
     first = _resume(folder / "training.pt", stage, config, network, optimizer, average)
@@ -130,6 +134,15 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     left = (config.num_steps - step) / config.decay_steps if config.decay_steps else 1.0
     return config.learning_rate * warm * min(1.0, left)
+
+
+def _fit_whitening(network: Any, data: ImageTextData, encoder: TextEncoder) -> None:
+    """Gives a network that whitens its text the first captions of the data, before anything is learned."""
+    if network.text.whitening is None:
+        return
+    captions = data.captions(range(min(len(data), WHITENING_CAPTIONS)), 0)
+    batches = [encoder.encode(captions[at : at + 256]) for at in range(0, len(captions), 256)]
+    network.text.whitening.fit(torch.cat([batch.states[batch.mask] for batch in batches]))
 
 
 def _step(

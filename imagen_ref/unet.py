@@ -35,9 +35,11 @@ class UNetConfig:
         head_dim: channels per attention head (64 in the paper).
         text_dim: width of the text encoder's states.
         text_width: width that the states are projected to.
+        whiten_text: whether the states are whitened first (an assumption: not in the paper).
         low_res: whether a low-resolution image and its augmentation level condition the network.
-        noise_skip: whether sigma z is added to the output. For eps-prediction that is the noise to be
-            expected in z, and only the picture's share is left to learn (an assumption: not in the paper).
+        noise_skip: whether the answer is sigma z + alpha times the output instead of the output. For
+            eps-prediction sigma z is the noise to be expected in z, and what is left to learn has one scale at
+            every noise level (that of v, Salimans & Ho 2022; an assumption: not in the paper).
     """
 
     side: int
@@ -48,6 +50,7 @@ class UNetConfig:
     head_dim: int = 64
     text_dim: int = 4096
     text_width: int = 512
+    whiten_text: bool = False
     low_res: bool = False
     noise_skip: bool = False
 
@@ -61,7 +64,7 @@ class UNet(nn.Module):
         emb_dim = 4 * config.channels
         self.noise_level = NoiseLevelEmbedding(config.channels, emb_dim)
         self.aug_level = NoiseLevelEmbedding(config.channels, emb_dim) if config.low_res else None
-        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim)
+        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim, whiten=config.whiten_text)
         self.conv_in = nn.Conv2d(6 if config.low_res else 3, config.channels, 3, padding=1)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
@@ -112,7 +115,7 @@ class UNet(nn.Module):
             low_res: the augmented low-resolution image, already at this side, for a network built with one.
             aug_logsnr: log-SNR of its augmentation [B].
         """
-        noise = torch.sigmoid(-logsnr).sqrt().view(-1, 1, 1, 1) * z if self.config.noise_skip else None
+        noisy = z
         emb = self.noise_level(logsnr) + context.pooled
         if self.aug_level is not None:
             assert low_res is not None
@@ -132,7 +135,10 @@ class UNet(nn.Module):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = step(h, emb, layers, context.visible)
         out: Tensor = self.conv_out(F.silu(self.norm_out(h)))
-        return out if noise is None else out.float() + noise
+        if not self.config.noise_skip:
+            return out
+        alpha, sigma = (torch.sigmoid(level).sqrt().view(-1, 1, 1, 1) for level in (logsnr, -logsnr))
+        return sigma * noisy + alpha * out.float()
 
 
 class _Step(nn.Module):

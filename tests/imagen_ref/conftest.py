@@ -74,6 +74,7 @@ def base_config(encoder: WordEncoder) -> StageConfig:
         head_dim=8,
         text_dim=TEXT_DIM,
         text_width=16,
+        whiten_text=True,
     )
     return StageConfig(name="base", network=network, text_encoder=encoder.identity)
 

@@ -10,6 +10,7 @@ from imagen_ref.layers import (
     ResBlock,
     TextAttention,
     TextConditioner,
+    Whitening,
     group_norm,
     resample,
     split_heads,
@@ -69,6 +70,46 @@ def test_pool_is_attention_over_the_visible_tokens_alone() -> None:
     torch.testing.assert_close(pool(states, visible), torch.stack(expected))
 
 
+def collapsed_states() -> torch.Tensor:
+    """States [4000, 6] around a mean far from 0, with variances over five orders of magnitude, rotated."""
+    axes = torch.linalg.qr(normal(6, 6, seed=1))[0]
+    return normal(4000, 6) * torch.logspace(1, -1.5, 6) @ axes.T + 5
+
+
+class TestWhitening:
+    def test_states_come_out_uncorrelated_with_variance_one(self) -> None:
+        layer, states = Whitening(6), collapsed_states()
+        layer.fit(states, floor=0.0)
+        out = layer(states)
+        torch.testing.assert_close(out.mean(0), torch.zeros(6), atol=2e-4, rtol=0)
+        torch.testing.assert_close(torch.cov(out.T), torch.eye(6), atol=2e-3, rtol=0)
+
+    def test_directions_below_the_floor_stay_small(self) -> None:
+        layer, states = Whitening(6), collapsed_states()
+        layer.fit(states, floor=1e-3)
+        kept, _ = torch.linalg.eigvalsh(torch.cov(layer(states).T)).sort(descending=True)
+        variances, _ = torch.linalg.eigvalsh(torch.cov(states.T)).sort(descending=True)
+        expected = variances / (variances + 1e-3 * variances[0])
+        torch.testing.assert_close(kept, expected, atol=1e-3, rtol=1e-2)
+        assert kept[-1] < 0.05
+
+    def test_is_the_identity_until_it_is_fitted(self) -> None:
+        states = normal(2, 3, 6)
+        assert torch.equal(Whitening(6)(states), states)
+
+    def test_is_exact_under_autocast(self) -> None:
+        layer, states = Whitening(6), collapsed_states()
+        layer.fit(states)
+        exact = layer(states)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(layer(states), exact)
+
+    def test_is_saved_with_the_network_and_is_not_learned(self) -> None:
+        layer = Whitening(6)
+        assert list(layer.parameters()) == []
+        assert set(layer.state_dict()) == {"mean", "matrix"}
+
+
 class TestTextConditioner:
     def test_null_token_stands_first_and_is_always_visible(self) -> None:
         layer = TextConditioner(6, 8, 10)
@@ -85,6 +126,17 @@ class TestTextConditioner:
         torch.testing.assert_close(one, five)
         some = layer(TextEmbedding(states=normal(1, 1, 6), mask=torch.ones(1, 1, dtype=torch.bool)))[2]
         assert not torch.allclose(one, some, atol=1e-2)
+
+    def test_whitening_comes_before_the_layer_norm(self) -> None:
+        layer = TextConditioner(6, 8, 10, whiten=True)
+        plain = TextConditioner(6, 8, 10)
+        plain.load_state_dict({k: v for k, v in layer.state_dict().items() if "whitening" not in k})
+        assert layer.whitening is not None
+        layer.whitening.fit(collapsed_states())
+        states, mask = normal(2, 3, 6), torch.ones(2, 3, dtype=torch.bool)
+        white = TextEmbedding(states=layer.whitening(states), mask=mask)
+        for got, expected in zip(layer(TextEmbedding(states=states, mask=mask)), plain(white), strict=True):
+            assert torch.equal(got, expected)
 
     def test_another_width_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"states are 7 wide, this network was built for 6"):

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from imagen_ref.layers import Whitening
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
 from imagen_ref.train import Progress, TrainConfig, learning_rate, steps_done, train_stage
@@ -183,6 +184,22 @@ def test_what_is_saved(base_config: StageConfig, encoder: TextEncoder, tmp_path:
     assert json.loads((tmp_path / "training.json").read_text())["text_dropout"] == 0.3
 
 
+def test_text_is_whitened_by_the_first_captions(
+    base_config: StageConfig, sr_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    """The map is fitted before the first step and saved as it is: no step and no average moves it."""
+    train_stage(base_config, CONFIG, Plains(), encoder, tmp_path / "base")
+    embedded = encoder.encode(Plains().captions(range(16), 0))
+    expected = Whitening(embedded.states.shape[-1])
+    expected.fit(embedded.states[embedded.mask])
+    state = state_of(tmp_path / "base")
+    for part in ("network", "average"):
+        for name, tensor in expected.state_dict().items():
+            assert torch.equal(state[part][f"text.whitening.{name}"], tensor)
+    train_stage(sr_config, replace(CONFIG, num_steps=1), Plains(), encoder, tmp_path / "sr")
+    assert not any("whitening" in name for name in state_of(tmp_path / "sr")["network"])
+
+
 def test_training_does_not_touch_the_callers_random_numbers(
     base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
 ) -> None:
@@ -226,7 +243,7 @@ def test_weight_of_the_loss_reaches_it(
 
 
 def test_a_loss_that_is_not_finite_stops_and_says_where(
-    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    base_config: StageConfig, sr_config: StageConfig, encoder: TextEncoder, tmp_path: Path
 ) -> None:
     class Broken(type(encoder)):  # type: ignore[misc]
         def encode(self, prompts: Sequence[str]) -> TextEmbedding:
@@ -234,8 +251,10 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
             return replace(text, states=text.states * float("nan"))
 
     with pytest.raises(FloatingPointError, match=r"loss is nan at step 0 on samples \[\d+, \d+, \d+, \d+\]"):
-        train_stage(base_config, CONFIG, Plains(), Broken(), tmp_path)
+        train_stage(sr_config, CONFIG, Plains(), Broken(), tmp_path)
     assert not (tmp_path / "training.pt").exists()
+    with pytest.raises(FloatingPointError, match=r"text encoder: its states are not finite"):
+        train_stage(base_config, CONFIG, Plains(), Broken(), tmp_path)
 
 
 def test_learning_rate_warms_up_stays_and_decays() -> None:

@@ -56,15 +56,18 @@ def test_every_skip_is_consumed_at_its_side() -> None:
     assert network(z, torch.zeros(1), network.condition(null_embedding(1, 6))).shape == z.shape
 
 
-def test_a_noise_skip_adds_the_noise_to_be_expected_and_nothing_else() -> None:
+def test_a_noise_skip_adds_the_noise_to_be_expected_to_alpha_times_the_output() -> None:
     torch.manual_seed(0)
     plain, skipping = UNet(config()), UNet(config(noise_skip=True))
+    with torch.no_grad():
+        plain.conv_out.bias.fill_(0.3)  # type: ignore[union-attr]
     skipping.load_state_dict(plain.state_dict())
     z = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     logsnr = torch.tensor([-6.0, 0.0, 8.0])
     null = null_embedding(3, 6)
-    added = skipping(z, logsnr, skipping.condition(null)) - plain(z, logsnr, plain.condition(null))
-    sigma = (1 / (1 + logsnr.exp())).sqrt()
-    torch.testing.assert_close(added, sigma.view(-1, 1, 1, 1) * z)
+    sigma = (1 / (1 + logsnr.exp())).sqrt().view(-1, 1, 1, 1)
+    alpha = (1 - sigma**2).sqrt()
+    expected = sigma * z + alpha * plain(z, logsnr, plain.condition(null))
+    torch.testing.assert_close(skipping(z, logsnr, skipping.condition(null)), expected)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert skipping(z, logsnr, skipping.condition(null)).dtype == torch.float32
