@@ -108,8 +108,8 @@ class Whitening(nn.Module):
     """Token states -> states with mean 0 and nearly uncorrelated dimensions of variance 1, by a fixed map.
 
     An assumption of the scale model, not in the paper. A small encoder puts most of its variance into a few
-    directions and what the words mean into the rest; a network that trains for minutes reads the rest too late.
-    Until `fit` has seen states the map is the identity.
+    directions and what the words mean into the rest; a network that trains for minutes reads the rest too
+    late. Until `fit` has seen states the map is the identity.
     """
 
     mean: Tensor

@@ -38,8 +38,8 @@ class UNetConfig:
         whiten_text: whether the states are whitened first (an assumption: not in the paper).
         low_res: whether a low-resolution image and its augmentation level condition the network.
         noise_skip: whether the answer is sigma z + alpha times the output instead of the output. For
-            eps-prediction sigma z is the noise to be expected in z, and what is left to learn has one scale at
-            every noise level (that of v, Salimans & Ho 2022; an assumption: not in the paper).
+            eps-prediction sigma z is the noise to be expected in z, and what is left to learn has one scale
+            at every noise level (that of v, Salimans & Ho 2022; an assumption: not in the paper).
     """
 
     side: int
