@@ -5,11 +5,20 @@ from drawbench_eval.generators import device as module
 from drawbench_eval.generators.device import resolve_device, resolve_precision
 
 
-@pytest.mark.parametrize(("has", "became"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_is_bfloat16_only_where_it_is_native(
-    monkeypatch: pytest.MonkeyPatch, has: bool, became: str
+@pytest.mark.parametrize(
+    ("capabilities", "became"),
+    [
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"}, "float32"),
+        ({"bf16": True, "cpu_name": "Neoverse"}, "bfloat16"),
+        ({"avx512_bf16": False, "avx2": True, "cpu_name": "AMD EPYC"}, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_only_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool | str], became: str
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has, "avx2": True})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert resolve_precision("auto", "cpu") == became
     assert resolve_precision("float32", "cpu") == "float32"
     assert resolve_precision("bfloat16", "cpu") == "bfloat16"
