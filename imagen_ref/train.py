@@ -15,7 +15,7 @@ import torch
 from imagen_ref.data import ImageTextData, batch_indices
 from imagen_ref.ema import update_ema
 from imagen_ref.loss import diffusion_loss, draw
-from imagen_ref.stage import StageConfig, save_stage
+from imagen_ref.stage import Stage, StageConfig, save_stage
 from imagen_ref.text.embedding import TextEncoder
 
 WHITENING_CAPTIONS = 4096
@@ -69,6 +69,7 @@ def train_stage(
     encoder: TextEncoder,
     folder: Path,
     *,
+    initial: Stage | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
     """Trains a stage and writes its averaged weights to `folder/<name>.safetensors`.
@@ -76,12 +77,22 @@ def train_stage(
     A run that was stopped continues from `folder/training.pt` and ends with the weights of a run that was
     not: every step's data and noise come from (seed, step) alone.
 
+    Args:
+        stage: what is trained.
+        config: how.
+        data: images with captions.
+        encoder: the frozen text encoder.
+        folder: where checkpoint, log and weights go.
+        initial: a trained stage whose weights the first step starts from; None draws fresh ones.
+        report: called after every step.
+
     Returns:
         The path of the weights.
 
     Raises:
-        ValueError: for a loss weight that the prediction does not take, and when the checkpoint in the folder
-            belongs to another stage or was made with other settings.
+        ValueError: for a loss weight that the prediction does not take, for an `initial` of another network
+            or encoder, and when the checkpoint in the folder belongs to another stage or was made with other
+            settings.
         FloatingPointError: on a loss that is not finite, naming step and samples.
     """
     if config.max_loss_weight != 1 and stage.prediction != "eps":
@@ -94,7 +105,10 @@ def train_stage(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network: Any = stage.make_network()
-    _fit_whitening(network, data, encoder)
+    if initial is None:
+        _fit_whitening(network, data, encoder)
+    else:
+        _start_from(initial, stage, network)
     network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(),
@@ -104,7 +118,8 @@ def train_stage(
         fused=True,
     )
     average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
-    first = _resume(folder / "training.pt", stage, config, network, optimizer, average)
+    origin = initial.weights_sha256 if initial else ""
+    first = _resume(folder / "training.pt", stage, config, origin, network, optimizer, average)
     _forget_after(folder / "metrics.jsonl", first)
     network.train()
     started = time.monotonic()
@@ -117,9 +132,10 @@ def train_stage(
             log.write(json.dumps({"step": step + 1, "loss": loss, "images_per_second": rate}) + "\n")
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.num_steps:
                 log.flush()
-                _save(folder / "training.pt", stage, config, network, optimizer, average, step + 1)
+                _save(folder / "training.pt", stage, config, origin, network, optimizer, average, step + 1)
                 save_stage(folder / f"{stage.name}.safetensors", stage, average)
-    (folder / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+    record = {**asdict(config), "initial_sha256": origin}
+    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return folder / f"{stage.name}.safetensors"
 
 
@@ -134,6 +150,15 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     left = (config.num_steps - step) / config.decay_steps if config.decay_steps else 1.0
     return config.learning_rate * warm * min(1.0, left)
+
+
+def _start_from(initial: Stage, stage: StageConfig, network: Any) -> None:
+    """Gives the network the weights of a trained one, of which all but the name must be the same."""
+    before, now = (replace(config, name="").to_json() for config in (initial.config, stage))
+    for name, value in now.items():
+        if before[name] != value:
+            raise ValueError(f"initial: its {name} is {before[name]}, the stage to train has {value}")
+    network.load_state_dict(initial.network.state_dict())
 
 
 def _fit_whitening(network: Any, data: ImageTextData, encoder: TextEncoder) -> None:
@@ -181,6 +206,7 @@ def _save(
     path: Path,
     stage: StageConfig,
     config: TrainConfig,
+    origin: str,
     network: Any,
     optimizer: Any,
     average: Any,
@@ -191,6 +217,7 @@ def _save(
         {
             "stage": json.dumps(stage.to_json(), sort_keys=True),
             "training": asdict(config),
+            "initial": origin,
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "average": average,
@@ -205,6 +232,7 @@ def _resume(
     path: Path,
     stage: StageConfig,
     config: TrainConfig,
+    origin: str,
     network: Any,
     optimizer: Any,
     average: dict[str, torch.Tensor],
@@ -215,6 +243,8 @@ def _resume(
     state = torch.load(path, weights_only=True)
     if state["stage"] != json.dumps(stage.to_json(), sort_keys=True):
         raise ValueError(f"{path}: belongs to another stage or encoder; use another folder, or remove it")
+    if state.get("initial", "") != origin:
+        raise ValueError(f"initial: {path} was started from other weights; use those, or another folder")
     _check_past(path, TrainConfig(**state["training"]), config, int(state["step"]))
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])

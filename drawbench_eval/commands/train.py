@@ -31,8 +31,9 @@ class DataSettings:
 class TrainSettings:
     """One training run.
 
-    kind: what is trained. training: its numbers. stage: the network, for kind=stage. text_encoder: a folder
-    or one of the packaged encoders. name: what the result is called. package: where a copy goes, or null.
+    kind: what is trained. training: its numbers. stage: the network, for kind=stage. initial: weights that a
+    stage starts from, or null. text_encoder: a folder or one of the packaged encoders. name: what the result
+    is called. package: where a copy goes, or null.
     """
 
     kind: Literal["t5", "stage", "scorer_image", "scorer_clip"]
@@ -41,6 +42,7 @@ class TrainSettings:
     package: Path | None
     training: Mapping[str, Any]
     stage: Mapping[str, Any] | None
+    initial: Path | None
     text_encoder: str
     max_length: int
     data: DataSettings
@@ -94,7 +96,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     from drawbench_eval.commands.settings import build
     from drawbench_eval.runs.progress import show_progress
     from imagen_ref.cascade import PRETRAINED
-    from imagen_ref.stage import stage_config
+    from imagen_ref.stage import Stage, stage_config
     from imagen_ref.text.t5 import T5Encoder
     from imagen_ref.train import TrainConfig, steps_done, train_stage
 
@@ -106,12 +108,15 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     encoder = T5Encoder(
         packaged if packaged.is_dir() else Path(settings.text_encoder), max_length=settings.max_length
     )
+    initial = None if settings.initial is None else Stage.load(settings.initial)
     data = _scenes(settings)
     size = config.batch_size
     with show_progress(
         settings.name, total=config.num_steps * size, done=steps_done(folder) * size
     ) as advance:
-        return train_stage(stage, config, data, encoder, folder, report=lambda _: advance(size))
+        return train_stage(
+            stage, config, data, encoder, folder, initial=initial, report=lambda _: advance(size)
+        )
 
 
 def _scorer_image(settings: TrainSettings, folder: Path) -> Path:

@@ -200,6 +200,40 @@ def test_text_is_whitened_by_the_first_captions(
     assert not any("whitening" in name for name in state_of(tmp_path / "sr")["network"])
 
 
+class TestInitialWeights:
+    def test_training_goes_on_from_them(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        """Steps of rate 0 leave the given weights as they are, the whitening's included."""
+        initial = Stage.load(train_stage(base_config, CONFIG, Plains(), encoder, tmp_path / "first"))
+        still = replace(CONFIG, num_steps=1, learning_rate=0.0)
+        path = train_stage(base_config, still, Plains(), encoder, tmp_path / "second", initial=initial)
+        for name, tensor in initial.network.state_dict().items():
+            assert torch.equal(load_file(path)[name].float(), tensor)
+        record = json.loads((tmp_path / "second" / "training.json").read_text())
+        assert record["initial_sha256"] == initial.weights_sha256
+
+    def test_another_network_or_encoder_is_refused(
+        self, base_config: StageConfig, encoder: TextEncoder, other_encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        short = replace(CONFIG, num_steps=1)
+        initial = Stage.load(train_stage(base_config, short, Plains(), encoder, tmp_path / "first"))
+        other = replace(base_config, prediction="v")
+        with pytest.raises(ValueError, match=r"initial: its prediction is eps, the stage to train has v"):
+            train_stage(other, short, Plains(), encoder, tmp_path / "second", initial=initial)
+        with pytest.raises(ValueError, match=r"initial: its text_encoder is .*w0.* has .*w1"):
+            train_stage(base_config, short, Plains(), other_encoder, tmp_path / "second", initial=initial)
+        assert not list((tmp_path / "second").glob("*.pt"))
+
+    def test_a_run_stays_with_those_that_it_began_with(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        short = replace(CONFIG, num_steps=1)
+        initial = Stage.load(train_stage(base_config, short, Plains(), encoder, tmp_path / "first"))
+        with pytest.raises(ValueError, match=r"initial: .*training.pt was started from other weights"):
+            train_stage(base_config, short, Plains(), encoder, tmp_path / "first", initial=initial)
+
+
 def test_training_does_not_touch_the_callers_random_numbers(
     base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
 ) -> None:
