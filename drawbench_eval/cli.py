@@ -10,8 +10,10 @@ VERBS = {
     "evaluate": "generate where needed, score, write one run; -m makes a sweep",
     "report": "runs -> PDF, HTML, figures, tables",
     "prompts": "show or export a prompt set",
+    "reference": "show a reference set, or export its statistics",
     "weights": "list, fetch and verify the weights that metrics need",
     "protocol": "show a protocol, compare two key by key",
+    "survey": "pages and files for raters; their answers -> ratings",
     "store": "what is kept: size, check, clean-up",
 }
 
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 2 a user's mistake, 1 anything else."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE.format(verbs="\n".join(f"  {name:<10}{does}" for name, does in VERBS.items())))
+        print(USAGE.format(verbs="\n".join(f"  {name:<11}{does}" for name, does in VERBS.items())))
         return 0 if arguments else 2
     if arguments[0] == "--version":
         from importlib.metadata import version

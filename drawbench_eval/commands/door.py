@@ -8,12 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from drawbench_eval.commands import explain
 from drawbench_eval.runs.record import RunFailed
+
+# The group whose keys are somebody else's: model.settings.NAME=VALUE needs no plus sign.
+ConfigStore.instance().store(
+    group="settings", name="open", node=OmegaConf.create({}, flags={"struct": False})
+)
 
 
 def conf_folder() -> Path:

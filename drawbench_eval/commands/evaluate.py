@@ -18,11 +18,14 @@ def main() -> None:
 def evaluate(config: DictConfig) -> None:
     """One run of `config`, or one point of a sweep, where a failure is recorded and the others go on."""
     # Heavy imports happen here, so that --help and --cfg stay quick.
-    from drawbench_eval.commands import planning
+    from drawbench_eval.commands import found_images, planning
     from drawbench_eval.runs import forecast, runner
 
     values = plain(config)
     settings = planning.evaluate_settings(values)
+    if settings.check_only:
+        found_images.report_check(settings.model, settings.prompts)
+        return
     plan = planning.plan_run(settings, values)
     if settings.forecast:
         print(forecast.forecast([plan]).said())
@@ -46,7 +49,8 @@ def _values(record: RunRecord) -> str:
     for name, entry in record.metrics.items():
         value, (low, high) = entry["value"], entry["ci95"]
         interval = "" if low is None else f" [{low:.4g}, {high:.4g}]"
-        parts.append(f"{name} {'undefined' if value is None else format(value, '.4g')}{interval}")
+        gaps = f" (n {entry['n']}, {entry['num_unscored']} unscored)" if entry["num_unscored"] else ""
+        parts.append(f"{name} {'undefined' if value is None else format(value, '.4g')}{interval}{gaps}")
     return ", ".join(parts)
 
 

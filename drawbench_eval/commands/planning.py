@@ -3,22 +3,23 @@
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+from drawbench_eval.commands.found_images import found_images, require_complete
+from drawbench_eval.commands.prompt_sources import load_prompts, prompt_settings
+from drawbench_eval.commands.reference_sources import make_reference, reference_settings
 from drawbench_eval.commands.settings import build, suggestion
 from drawbench_eval.features.clip import ClipSettings
 from drawbench_eval.files import ensure_folder
 from drawbench_eval.generators.base import Generator
 from drawbench_eval.generators.device import resolve_device, resolve_precision
-from drawbench_eval.generators.folder import FolderSettings, import_folder, label_of
 from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.metrics.registry import MetricContext, make_metric
 from drawbench_eval.prompt import PromptSet
-from drawbench_eval.prompts import Columns, read_prompts
-from drawbench_eval.references import Reference, folder_reference, scenes_reference
+from drawbench_eval.references import AnyReference
 from drawbench_eval.runs.generation import SamplePlan
 from drawbench_eval.runs.identity import flatten
 from drawbench_eval.runs.plan import GeneratedSamples, ImportedSamples, Samples
@@ -29,7 +30,14 @@ from drawbench_eval.weights import WeightsSettings
 
 # model.generator -> the class of its settings, and the module that has it and a
 # `make(settings, device=, precision=) -> Generator`; imported when chosen.
-GENERATORS = {"imagen": ("ImagenSettings", "drawbench_eval.generators.imagen")}
+GENERATORS = {
+    "imagen": ("ImagenSettings", "drawbench_eval.generators.imagen"),
+    "python": ("PythonSettings", "drawbench_eval.generators.python"),
+    "command": ("CommandSettings", "drawbench_eval.generators.command"),
+    "http": ("HttpSettings", "drawbench_eval.generators.http"),
+    "diffusers": ("PipelineSettings", "drawbench_eval.generators.diffusers"),
+    "deepfloyd_if": ("CascadeSettings", "drawbench_eval.generators.deepfloyd_if"),
+}
 # Names that stand for a setting of a stage by interpolation (conf/model/*.yaml).
 SHORT_NAMES = (
     "guidance_weight",
@@ -39,52 +47,9 @@ SHORT_NAMES = (
     "sampler",
     "num_steps",
     "aug_level",
+    "scheduler",
+    "sample_max_value",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptSettings:
-    """The `prompts` group. `split` is for source=scenes; `limit` keeps the first so many.
-
-    source=none is for images made elsewhere: prompts come from their manifest, or there are none.
-    """
-
-    source: Literal["scenes", "file", "none"]
-    split: Literal["suite", "validation", "test"] = "suite"
-    path: Path | None = None
-    columns: Columns = field(default_factory=Columns)
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit: {self.limit} is not at least 1; write null for all prompts")
-        if self.source == "file" and self.path is None:
-            raise ValueError("path: a value is needed; write prompts.path=FILE.csv")
-        if self.source != "file" and self.path is not None:
-            raise ValueError(f"path: {self.path} is not read by these prompts; write prompts=file")
-        if self.source != "scenes" and self.split != "suite":
-            raise ValueError(f"split: {self.split} exists for prompts=scenes only")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReferenceSettings:
-    """The `reference` group.
-
-    scenes: every prompt's facts rendered `per_prompt` times from `seed`. folder: the images at `path`, with
-    their preparation.
-    """
-
-    source: Literal["none", "scenes", "folder"]
-    per_prompt: int = 1
-    seed: int = 0
-    path: Path | None = None
-    prepare: Preparation = field(default_factory=Preparation)
-
-    def __post_init__(self) -> None:
-        if self.source == "folder" and self.path is None:
-            raise ValueError("path: a value is needed; write reference.path=FOLDER")
-        if self.source != "folder" and self.prepare != Preparation():
-            raise ValueError("prepare: only images from a folder are prepared; write reference=folder")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +57,7 @@ class GenerateSettings:
     """What `generate` and `evaluate` share: which images are made, how, and where they go."""
 
     model: Mapping[str, Any]
-    prompts: PromptSettings
+    prompts: Mapping[str, Any]
     seed: int
     num_images_per_prompt: int
     batch_size: int
@@ -105,6 +70,7 @@ class GenerateSettings:
         for name in ("num_images_per_prompt", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        prompt_settings(self.prompts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,40 +89,31 @@ class ProtocolSettings:
 class EvaluateSettings(GenerateSettings):
     """The settings of `evaluate`.
 
-    `protocol` is what the chosen preset says of itself; it changes no number.
+    `protocol` is what the chosen preset says of itself; it changes no number. `check_only` and
+    `allow_incomplete` are about images made elsewhere: to report on them, to score sets with gaps.
     """
 
-    reference: ReferenceSettings
+    reference: Mapping[str, Any]
     samples: Preparation
     weights: WeightsSettings
     clip: ClipSettings
     metrics: Mapping[str, Any]
     sweep: str | None
     forecast: bool
+    check_only: bool = False
+    allow_incomplete: bool = False
     protocol: ProtocolSettings | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.metrics:
             raise ValueError("metrics: none are chosen; write for example 'metrics=[scenes_accuracy]'")
+        reference_settings(self.reference)
 
 
 def evaluate_settings(config: Mapping[str, Any]) -> EvaluateSettings:
     """The checked settings of `evaluate` from its plain configuration."""
     return build(EvaluateSettings, config)
-
-
-def load_prompts(settings: PromptSettings) -> PromptSet | None:
-    """The prompt set that `settings` name; None for source=none."""
-    if settings.source == "none":
-        return None
-    if settings.source == "scenes":
-        from drawbench_eval.scenes.suite import prompt_set
-
-        prompts = prompt_set(settings.split)
-    else:
-        prompts = read_prompts(cast(Path, settings.path), settings.columns)
-    return replace(prompts, prompts=prompts.prompts[: settings.limit])
 
 
 def make_generator(settings: GenerateSettings) -> Generator:
@@ -168,9 +125,12 @@ def make_generator(settings: GenerateSettings) -> Generator:
     module = importlib.import_module(module_name)
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
-    own = {key: value for key, value in settings.model.items() if key not in ("generator", *SHORT_NAMES)}
+    chosen_class = getattr(module, settings_class)
+    # A generator of one stage reads them itself.
+    standing_in = set(SHORT_NAMES) - {field.name for field in fields(chosen_class)}
+    own = {key: value for key, value in settings.model.items() if key not in ("generator", *standing_in)}
     try:
-        chosen = build(getattr(module, settings_class), own, "model")
+        chosen = build(chosen_class, own, "model")
     except ValueError as error:
         # A user who has set the short name is told about the short name.
         raise ValueError(
@@ -179,10 +139,10 @@ def make_generator(settings: GenerateSettings) -> Generator:
     return cast(Generator, module.make(chosen, device=device, precision=precision))
 
 
-def plan_samples(settings: GenerateSettings) -> Samples:
-    """Which images, made or found."""
+def plan_samples(settings: GenerateSettings, *, leave_strangers: bool = False) -> Samples:
+    """Which images, made or found; `leave_strangers` leaves out found ones that show none of the prompts."""
     if settings.model.get("generator") == "folder":
-        return _imported(settings)
+        return found_images(settings.model, settings.prompts, leave_strangers=leave_strangers)
     return GeneratedSamples(
         plan=SamplePlan(
             generator=make_generator(settings),
@@ -192,15 +152,6 @@ def plan_samples(settings: GenerateSettings) -> Samples:
             batch_size=settings.batch_size,
         )
     )
-
-
-def _imported(settings: GenerateSettings) -> ImportedSamples:
-    own = {key: value for key, value in settings.model.items() if key != "generator"}
-    chosen = build(FolderSettings, own, "model")
-    imported = import_folder(chosen, load_prompts(settings.prompts))
-    if settings.prompts.source == "none" and settings.prompts.limit is not None:
-        raise ValueError("prompts.limit: images made elsewhere are all scored; prompts=none has no limit")
-    return ImportedSamples(imported=imported, label=label_of(chosen.path), guidance_kind=chosen.guidance_kind)
 
 
 def _need_prompts(prompts: PromptSet | None) -> PromptSet:
@@ -214,9 +165,9 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
 
     `config` is what the settings were made from, for the record.
     """
-    samples = plan_samples(settings)
+    samples = plan_samples(settings, leave_strangers=settings.allow_incomplete)
     store = Store(settings.results / "store")
-    reference = _reference(settings.reference, samples.prompts, store)
+    reference = make_reference(settings.reference, samples.prompts, store, samples=settings.samples)
     metrics = _metrics(settings, samples, reference, store)
     factors = {
         **samples.factors(),
@@ -226,6 +177,8 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
         **flatten({"metrics": {name: _metric_factors(metric) for name, metric in metrics.items()}}),
     }
     writable("results", settings.results)
+    if isinstance(samples, ImportedSamples) and not settings.allow_incomplete:
+        require_complete(samples, store)
     return RunPlan(
         label=settings.label or samples.label,
         samples=samples,
@@ -246,16 +199,8 @@ def writable(key: str, folder: Path) -> None:
         raise ValueError(f"{key}: {error}") from error
 
 
-def _reference(settings: ReferenceSettings, prompts: PromptSet, store: Store) -> Reference | None:
-    if settings.source == "none":
-        return None
-    if settings.path is not None:
-        return folder_reference(settings.path, settings.prepare, store=store)
-    return scenes_reference(prompts, per_prompt=settings.per_prompt, seed=settings.seed, store=store)
-
-
 def _metrics(
-    settings: EvaluateSettings, samples: Samples, reference: Reference | None, store: Store
+    settings: EvaluateSettings, samples: Samples, reference: AnyReference | None, store: Store
 ) -> dict[str, EvalMetric]:
     context = MetricContext(
         prompt_set=samples.prompts,
@@ -288,7 +233,7 @@ def _metric_factors(metric: EvalMetric) -> dict[str, Any]:
 
 
 def _inputs(
-    samples: Samples, reference: Reference | None, metrics: Mapping[str, EvalMetric]
+    samples: Samples, reference: AnyReference | None, metrics: Mapping[str, EvalMetric]
 ) -> dict[str, Any]:
     weights = dict(samples.weights)
     for metric in metrics.values():
@@ -296,7 +241,7 @@ def _inputs(
         if "extractor.weights_sha256" in values:
             weights[str(values["extractor"])] = str(values["extractor.weights_sha256"])
     return {
-        "prompts": {"name": samples.prompts.name, "sha256": samples.prompts.sha256},
-        "reference": {"name": reference.name, "sha256": reference.sha256} if reference else None,
+        "prompts": samples.prompts.provenance,
+        "reference": reference.provenance if reference else None,
         "weights": weights,
     }

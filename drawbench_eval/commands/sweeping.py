@@ -37,6 +37,8 @@ class SweepRecorder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Compose and check every point, record the sweep, and say what it costs."""
+        if config.check_only:
+            return
         try:
             plans, overrides = _plan(config, str(kwargs["config_name"]))
             self._pending = _start(config, plans, overrides)
@@ -60,6 +62,8 @@ class SweepRecorder(Callback):
         """Say how many of how many points are complete; the exit code is 1 unless all are."""
         from drawbench_eval.runs import sweep
 
+        if config.check_only:
+            return
         results = Path(str(config.results))
         record = sweep.read_sweep(results, _name(config))
         counts = sweep.progress(results, record.run_ids)

@@ -1,8 +1,8 @@
 """The `Generator` protocol: requests in, 8-bit images out, and everything that can change them as a value."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,17 @@ class Generator(Protocol):
 
     def truncated_prompts(self, prompts: Sequence[str]) -> list[int]:
         """The indices of prompts longer than the text limit, which are cut."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A generator that hands over what is finished, so that a crash costs only what is not."""
+
+    def stream(
+        self, requests: Sequence[Request], *, batch_size: int
+    ) -> Iterator[Sequence[tuple[Request, NDArray[np.uint8]]]]:
+        """Finished images with their requests, in any order, as soon as there are some; each once."""
         ...
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from drawbench_eval.features.bank import FeatureSource
 from drawbench_eval.metrics.base import MetricResult
 from drawbench_eval.metrics.features import ReferenceMetric
+from drawbench_eval.metrics.frechet import reference_notes
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.protocol import Scalar
-from drawbench_eval.references import Reference
+from drawbench_eval.references import AnyReference
 from drawbench_eval.stats.extrapolation import NUM_GROUPS, NUM_SIZES, frechet_infinity, smallest_size
 
 
@@ -32,7 +33,7 @@ class FidInfinity(ReferenceMetric):
         *,
         seed: int = 0,
         source: FeatureSource,
-        reference: Reference,
+        reference: AnyReference,
         prompt_set: PromptSet,
         conditions: Mapping[str, Scalar],
     ) -> None:
@@ -47,10 +48,10 @@ class FidInfinity(ReferenceMetric):
         if n < enough or num_prompts < NUM_GROUPS:
             note = f"undefined at {n} images, {num_prompts} prompts; it takes {enough} and {NUM_GROUPS}"
             return MetricResult(self.value(math.nan, (math.nan, math.nan), n, [note]), {})
-        estimate = frechet_infinity(
-            self.all_vectors(), clusters, self.reference.moments(self.source), seed=self.seed
-        )
-        return MetricResult(self.value(estimate.value, estimate.interval(), n), {})
+        reference = self.reference.moments(self.source)
+        estimate = frechet_infinity(self.all_vectors(), clusters, reference, seed=self.seed)
+        notes = reference_notes(reference)
+        return MetricResult(self.value(estimate.value, estimate.interval(), n, notes), {})
 
     def protocol_values(self) -> Mapping[str, Scalar]:
         """How the line is fitted."""

@@ -11,7 +11,7 @@ from drawbench_eval.metrics.base import MetricResult
 from drawbench_eval.metrics.features import ReferenceMetric
 from drawbench_eval.stats.clustered import clustered_mean
 from drawbench_eval.stats.frechet import frechet_distance, influence_function
-from drawbench_eval.stats.moments import Moments
+from drawbench_eval.stats.moments import Gaussian, Moments
 
 
 class FrechetMetric(ReferenceMetric):
@@ -44,10 +44,27 @@ class FrechetMetric(ReferenceMetric):
         column = self.column(np.concatenate([influence(block) for block in blocks(self.source, handles)]))
         error = clustered_mean(column[self.scored_rows()], self.scored_clusters())
         estimate = error.moved_to(frechet_distance(generated, reference))
-        notes = [
-            f"{count} {side} images are fewer than {dim} dimensions: exact, but far above the value of more"
-            for side, count in (("scored", generated.n), ("reference", reference.n))
-            if count < dim
-        ]
+        notes = [*_few("scored", generated), *reference_notes(reference)]
         value = self.value(estimate.value, estimate.interval(), generated.n, notes)
         return MetricResult(value, {self.name: column})
+
+
+def reference_notes(reference: Moments | Gaussian) -> list[str]:
+    """What must be said of the reference: its share of the bias grows as its images get fewer."""
+    if isinstance(reference, Moments):
+        return _few("reference", reference)
+    rank, dim = reference.max_rank, len(reference.mean)
+    unknown = "their number of images, and what that adds to the value, is unknown"
+    notes = [f"reference statistics assumed to be of this extractor and these weights; {unknown}"]
+    if rank < dim:
+        notes.append(f"the reference's covariance has a rank of {rank} in {dim} dimensions: few images?")
+    return notes
+
+
+def _few(side: str, moments: Moments) -> list[str]:
+    dim = len(moments.mean)
+    if moments.n >= dim:
+        return []
+    return [
+        f"{moments.n} {side} images are fewer than {dim} dimensions: exact, but far above the value of more"
+    ]

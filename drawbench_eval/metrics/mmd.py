@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from drawbench_eval.features.bank import Vectors
 from drawbench_eval.metrics.base import MetricResult
-from drawbench_eval.metrics.features import ReferenceMetric
+from drawbench_eval.metrics.features import ReferenceImagesMetric
 from drawbench_eval.protocol import Scalar
 from drawbench_eval.stats.clustered import Estimate, clustered_mean, t_quantile
 from drawbench_eval.stats.kernels import Array, Discrepancy, discrepancy
 
 
-class KernelMetric(ReferenceMetric):
+class KernelMetric(ReferenceImagesMetric):
     """Squared maximum mean discrepancy of all samples and the whole reference; lower is better.
 
     The error is that of the statistic on both sides: the generated one clustered by prompt, the reference's

@@ -10,15 +10,15 @@ import numpy as np
 
 from drawbench_eval.features.bank import FeatureSource
 from drawbench_eval.metrics.base import MetricResult
-from drawbench_eval.metrics.features import ReferenceMetric
+from drawbench_eval.metrics.features import ReferenceImagesMetric
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.protocol import Scalar
-from drawbench_eval.references import Reference
+from drawbench_eval.references import AnyReference
 from drawbench_eval.stats.clustered import clustered_mean, share_interval
 from drawbench_eval.stats.neighbors import Neighborhoods, neighborhoods
 
 
-class NeighborhoodMetric(ReferenceMetric):
+class NeighborhoodMetric(ReferenceImagesMetric):
     """A mean over one set's vectors of where they lie in the other's neighbourhoods.
 
     The interval takes the other set as given: precision and density vary with the prompts, recall and
@@ -34,7 +34,7 @@ class NeighborhoodMetric(ReferenceMetric):
         *,
         k: int = 5,
         source: FeatureSource,
-        reference: Reference,
+        reference: AnyReference,
         prompt_set: PromptSet,
         conditions: Mapping[str, Scalar],
     ) -> None:

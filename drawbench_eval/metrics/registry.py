@@ -14,7 +14,7 @@ from drawbench_eval.features.clip import Clip, ClipImage, ClipSettings
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.protocol import Scalar
-from drawbench_eval.references import Reference
+from drawbench_eval.references import AnyReference
 from drawbench_eval.store import Store
 from drawbench_eval.weights import INCEPTION, WeightsSettings
 
@@ -29,7 +29,7 @@ class MetricContext:
     """
 
     prompt_set: PromptSet
-    reference: Reference | None
+    reference: AnyReference | None
     store: Store
     batch_size: int
     weights: WeightsSettings = field(default_factory=WeightsSettings)
@@ -105,7 +105,7 @@ def _of_features(where: str, extractor: str, *more: str, reference: bool = True)
 _EXTRACTOR_SETTINGS = {"inception": ("resize",), "scenes": ("weights",)}
 
 
-def _reference(name: str, context: MetricContext) -> Reference:
+def _reference(name: str, context: MetricContext) -> AnyReference:
     if context.reference is None:
         raise ValueError(
             f"metrics: {name} needs a reference set and reference is none; "

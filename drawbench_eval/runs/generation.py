@@ -1,4 +1,7 @@
-"""Requests -> a sample set on disk, in fixed chunks: each is there as a whole or is made again."""
+"""Requests -> a sample set on disk, in fixed chunks: each is there as a whole or is made again.
+
+Of a generator that hands over images as they are finished, a started chunk keeps what was finished.
+"""
 
 import io
 import json
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drawbench_eval.files import digest, sha256_file, write_json
-from drawbench_eval.generators.base import Generator, Request, requests
+from drawbench_eval.generators.base import Generator, Request, Streaming, requests
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.runs.progress import Advance
 from drawbench_eval.samples import Sample, SampleSet, save_image
@@ -52,6 +55,11 @@ class Chunk:
     requests: tuple[Request, ...]
     record: Path
 
+    @property
+    def part(self) -> Path:
+        """Where the record of a started chunk lies."""
+        return self.record.with_suffix(".part.json")
+
 
 def chunks(plan: SamplePlan, folder: Path) -> list[Chunk]:
     """The plan in pieces of CHUNK_SIZE; records lie in `folder`/.chunks."""
@@ -67,26 +75,49 @@ def chunks(plan: SamplePlan, folder: Path) -> list[Chunk]:
 
 def done_record(chunk: Chunk, folder: Path) -> Mapping[str, Any] | None:
     """The chunk's record when every image that it lists is there with the recorded hash, else None."""
-    if not chunk.record.exists():
+    record = _read(chunk.record)
+    wanted = {request.sample_id for request in chunk.requests}
+    if record is None or set(record["sha256"]) != wanted or _there(record, folder) != record["sha256"]:
+        return None
+    return record
+
+
+def finished_part(chunk: Chunk, folder: Path) -> Mapping[str, str]:
+    """Sample id -> hash of the images of a started chunk that are there."""
+    record = _read(chunk.part)
+    wanted = {request.sample_id for request in chunk.requests}
+    there = _there(record, folder) if record else {}
+    return {sample_id: sha256 for sample_id, sha256 in there.items() if sample_id in wanted}
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    if not path.exists():
         return None
     try:
-        record = json.loads(chunk.record.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
         hashes = {str(key): str(value) for key, value in record["sha256"].items()}
+        return {"sha256": hashes, "made_on": record.get("made_on")}
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, AttributeError, TypeError):
         # A damaged record is a chunk that is not done.
         return None
-    if set(hashes) != {request.sample_id for request in chunk.requests}:
-        return None
-    for sample_id, sha256 in hashes.items():
-        path = folder / image_name(sample_id)
-        if not path.exists() or sha256_file(path) != sha256:
-            return None
-    return {"sha256": hashes, "made_on": record.get("made_on")}
+
+
+def _there(record: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """What a record lists, as far as it is there with the recorded hash."""
+    paths = {sample_id: folder / image_name(sample_id) for sample_id in record["sha256"]}
+    return {
+        sample_id: sha256
+        for sample_id, sha256 in record["sha256"].items()
+        if paths[sample_id].exists() and sha256_file(paths[sample_id]) == sha256
+    }
 
 
 def count_done(plan: SamplePlan, folder: Path) -> int:
     """How many images of the plan are there already."""
-    return sum(len(chunk.requests) for chunk in chunks(plan, folder) if done_record(chunk, folder))
+    return sum(
+        len(chunk.requests) if done_record(chunk, folder) else len(finished_part(chunk, folder))
+        for chunk in chunks(plan, folder)
+    )
 
 
 def generate(plan: SamplePlan, folder: Path, *, made_by: Mapping[str, Any], advance: Advance) -> SampleSet:
@@ -101,15 +132,36 @@ def generate(plan: SamplePlan, folder: Path, *, made_by: Mapping[str, Any], adva
 
 
 def _make(chunk: Chunk, plan: SamplePlan, folder: Path, advance: Advance) -> Mapping[str, Any]:
-    made = plan.generator.generate(chunk.requests, batch_size=plan.batch_size, on_image=advance)
-    assert len(made) == len(chunk.requests), "a generator gives one image a request"
-    hashes = {
-        request.sample_id: save_image(folder / image_name(request.sample_id), image)
-        for request, image in zip(chunk.requests, made, strict=True)
-    }
+    if isinstance(plan.generator, Streaming):
+        hashes = _make_bit_by_bit(plan.generator, chunk, plan, folder, advance)
+    else:
+        made = plan.generator.generate(chunk.requests, batch_size=plan.batch_size, on_image=advance)
+        assert len(made) == len(chunk.requests), "a generator gives one image a request"
+        hashes = _save(list(zip(chunk.requests, made, strict=True)), folder)
     record = {"sha256": hashes, "made_on": plan.generator.device}
     write_json(chunk.record, record)
+    chunk.part.unlink(missing_ok=True)
     return record
+
+
+def _make_bit_by_bit(
+    generator: Streaming, chunk: Chunk, plan: SamplePlan, folder: Path, advance: Advance
+) -> dict[str, str]:
+    hashes = dict(finished_part(chunk, folder))
+    left = [request for request in chunk.requests if request.sample_id not in hashes]
+    for finished in generator.stream(left, batch_size=plan.batch_size):
+        hashes |= _save(finished, folder)
+        write_json(chunk.part, {"sha256": hashes, "made_on": plan.generator.device})
+        advance(len(finished))
+    assert len(hashes) == len(chunk.requests), "a generator gives one image a request"
+    return {request.sample_id: hashes[request.sample_id] for request in chunk.requests}
+
+
+def _save(finished: Sequence[tuple[Request, NDArray[np.uint8]]], folder: Path) -> dict[str, str]:
+    return {
+        request.sample_id: save_image(folder / image_name(request.sample_id), image)
+        for request, image in finished
+    }
 
 
 def _samples(plan: SamplePlan, hashes: Mapping[str, str]) -> Iterator[Sample]:

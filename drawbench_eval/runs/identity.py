@@ -21,8 +21,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def run_id(factors: Mapping[str, Any]) -> str:
-    """The first ten hex digits of the digest of `factors`; their order, and 1 or 1.0, make no difference."""
-    return digest(dict(factors))[:RUN_ID_LENGTH]
+    """Ten hex digits of the digest of `factors`; their order, and 1 or 1.0, make no difference.
+
+    They are taken from the digest's first letter on: 5188e37686 would be a number on the command line.
+    """
+    content = digest(dict(factors))
+    start = next(index for index, digit in enumerate(content) if digit.isalpha())
+    return content[start : start + RUN_ID_LENGTH]
 
 
 def run_folder(results: Path, label: str, run_id: str) -> Path:

@@ -186,7 +186,8 @@ class ImportedSamples:
         found = self.imported.samples
         source = found.source if found.source is not None else FolderSource(found.folder)
         samples = replace(found, folder=folder, source=source)
-        samples.save({**made_by, "ignored_images": list(self.imported.ignored)})
+        ignored, strangers = list(self.imported.ignored), list(self.imported.strangers)
+        samples.save({**made_by, "ignored_images": ignored, "images_without_prompt": strangers})
         return samples, 0
 
     def truncated_prompts(self) -> list[str]:

@@ -12,6 +12,7 @@ from drawbench_eval.runs.environment import environment
 from drawbench_eval.runs.identity import run_folder, run_id
 from drawbench_eval.runs.plan import Samples
 from drawbench_eval.runs.progress import show_progress
+from drawbench_eval.runs.reading import read_references
 from drawbench_eval.runs.record import RunFailed, RunRecord, read_record, write_record
 from drawbench_eval.runs.scoring import score
 
@@ -72,6 +73,7 @@ def _run(plan: RunPlan, folder: Path) -> RunRecord:
     made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
     samples, made = plan.samples.make(folder / "samples", made_by=made_by, title=plan.label)
     generated = time.monotonic()
+    read_references(plan.metrics, title=plan.label)
     with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images) as advance:
         scores = score(
             samples,

@@ -58,11 +58,23 @@ def score(
         advance(len(part))
     results = {name: metric.compute() for name, metric in metrics.items()}
     _write_table(samples, results, path)
-    values = {
-        name: {**result.value.to_json(), "protocol": _protocol(metrics[name])}
-        for name, result in results.items()
-    }
+    gaps = _gaps(unscored, len(every))
+    values = {}
+    for name, result in results.items():
+        value = result.value.to_json()
+        values[name] = {
+            **value,
+            "notes": [*value["notes"], *gaps],
+            "protocol": _protocol(metrics[name]),
+        }
     return Scores(metrics=values, unscored=unscored)
+
+
+def _gaps(unscored: Mapping[str, list[str]], requested: int) -> list[str]:
+    """What every number says of a set with gaps; nothing of a whole one."""
+    said = ", ".join(f"{len(ids)} {status}" for status, ids in unscored.items() if ids)
+    number = sum(map(len, unscored.values()))
+    return [f"{number} of {requested} images are not scored: {said}"] if number else []
 
 
 def _protocol(metric: EvalMetric) -> dict[str, Any]:

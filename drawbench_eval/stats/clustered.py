@@ -87,11 +87,11 @@ def share_interval(share: Estimate, level: float = 0.95) -> tuple[float, float]:
 
     Wilson 1927 with n replaced by min(n, p(1-p)/SE^2) and z by t(C-1) (Dean and Pagano 2015, J. Surv. Stat.
     Methodol. 3, 484). Where all values agree the error is 0 and says nothing: then the number of clusters
-    stands for n.
+    stands for n. An undefined error leaves the interval undefined.
     """
     p = share.value
     t = t_quantile(share.num_clusters - 1, level)
-    if math.isnan(t):
+    if math.isnan(t) or math.isnan(share.standard_error):
         return math.nan, math.nan
     spread = p * (1.0 - p)
     n = float(share.num_clusters) if spread <= 0.0 else share.n

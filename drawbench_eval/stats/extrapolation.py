@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbench_eval.stats.clustered import Estimate
-from drawbench_eval.stats.frechet import frechet_distance
+from drawbench_eval.stats.frechet import Fitted, frechet_distance
 from drawbench_eval.stats.moments import Moments
 
 Array = NDArray[np.float64]
@@ -32,7 +32,7 @@ def smallest_size(dim: int) -> int:
 
 
 def frechet_infinity(
-    vectors: NDArray[np.floating], clusters: NDArray[np.int64], reference: Moments, *, seed: int
+    vectors: NDArray[np.floating], clusters: NDArray[np.int64], reference: Fitted, *, seed: int
 ) -> Estimate:
     """The extrapolated distance of vectors [n, d] to the reference, with its jackknife error.
 
@@ -58,7 +58,7 @@ def frechet_infinity(
     return Estimate(value=value, standard_error=math.sqrt(variance), n=n, num_clusters=NUM_GROUPS)
 
 
-def _fit(shuffled: NDArray[np.floating], reference: Moments) -> float:
+def _fit(shuffled: NDArray[np.floating], reference: Fitted) -> float:
     """The intercept of the distance over 1/n, at sizes from a half to all of the vectors.
 
     Subsets of one size are disjoint where they fit, and their distances averaged: two halves cost what one

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drawbench_eval.stats.moments import Moments
+from drawbench_eval.stats.moments import Gaussian, Moments
 
 Array = NDArray[np.float64]
+# One side of a distance: only the influence function needs the moments, and only of the generated side.
+Fitted = Moments | Gaussian
 
 # Squared ratio of Cholesky pivots under which the roots of eigenvalues would lose more than half of their
 # digits.
@@ -28,7 +30,7 @@ _ILL_CONDITIONED = 1e-10
 _DEAD = 1e-24
 
 
-def frechet_distance(generated: Moments, reference: Moments) -> float:
+def frechet_distance(generated: Fitted, reference: Fitted) -> float:
     """FD from moments; exact for singular covariances too. Needs two vectors on either side."""
     return _distance(generated, reference, trace_root(generated, reference))
 
@@ -40,17 +42,17 @@ def frechet_distance_of(generated: Array, reference: Array) -> float:
     return _distance(a, b, root)
 
 
-def trace_root(a: Moments, b: Moments) -> float:
+def trace_root(a: Fitted, b: Fitted) -> float:
     """tr((S_a S_b)^(1/2)): Cholesky and `eigvalsh` where S_a allows it, otherwise factors from `eigh`."""
     a, b = _live(a, b)
-    if a.n > len(a.mean):
+    if a.max_rank >= len(a.mean):
         try:
             factor = np.linalg.cholesky(a.covariance)
         except np.linalg.LinAlgError:  # a channel that others determine makes it singular even when n > d
             factor = None
         if factor is not None and _well_conditioned(factor):
-            # The rank of S_b is at most n - 1; the roots of what rounding leaves beyond that would add up.
-            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)[-(b.n - 1) :]
+            # The roots of what rounding leaves beyond the rank of S_b would add up.
+            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)[-b.max_rank :]
             return float(np.sqrt(np.clip(eigenvalues, 0.0, None)).sum())
     return _singular_sum(_factor(a).T @ _factor(b))
 
@@ -61,7 +63,7 @@ def nuclear_trace_root(centred_a: Array, centred_b: Array) -> float:
     return _singular_sum(centred_a @ centred_b.T) / scale
 
 
-def influence_function(generated: Moments, reference: Moments) -> Callable[[ArrayLike], Array]:
+def influence_function(generated: Moments, reference: Fitted) -> Callable[[ArrayLike], Array]:
     """Vectors [m, d] of the generated side -> how much each raises FD, to first order in its weight: [m].
 
     IF(x) = 2 (m - m_r).(x - m) + (x - m)'(I - T)(x - m) - tr((I - T) S), with T = S^(-1/2) (S^(1/2) S_r
@@ -92,21 +94,27 @@ def influence_function(generated: Moments, reference: Moments) -> Callable[[Arra
     return of
 
 
-def _distance(a: Moments, b: Moments, root: float) -> float:
+def _distance(a: Fitted, b: Fitted, root: float) -> float:
     gap = float(np.square(a.mean - b.mean).sum())
     spread = float(np.trace(a.covariance) + np.trace(b.covariance))
     # Never negative in exact arithmetic; rounding can take identical sets to -1e-16 times the trace.
     return max(gap + spread - 2.0 * root, 0.0)
 
 
-def _live(a: Moments, b: Moments) -> tuple[Moments, Moments]:
+def _live(a: Fitted, b: Fitted) -> tuple[Gaussian, Gaussian]:
     """Both on the channels that vary in both: the others add nothing to the root, and make it slow."""
-    spread = [np.diag(moments.m2) for moments in (a, b)]
+    first, second = (
+        Gaussian(mean=side.mean, covariance=side.covariance, max_rank=side.max_rank) for side in (a, b)
+    )
+    spread = [np.diag(side.covariance) for side in (first, second)]
     live = np.logical_and(*(values > _DEAD * values.max(initial=0.0) for values in spread))
     if live.all():
-        return a, b
+        return first, second
     cut = np.ix_(live, live)
-    return replace(a, mean=a.mean[live], m2=a.m2[cut]), replace(b, mean=b.mean[live], m2=b.m2[cut])
+    return (
+        replace(first, mean=first.mean[live], covariance=first.covariance[cut]),
+        replace(second, mean=second.mean[live], covariance=second.covariance[cut]),
+    )
 
 
 def _well_conditioned(factor: NDArray[np.floating[Any]]) -> bool:
@@ -114,20 +122,17 @@ def _well_conditioned(factor: NDArray[np.floating[Any]]) -> bool:
     return bool(pivots.min(initial=np.inf) > _ILL_CONDITIONED * pivots.max(initial=0.0))
 
 
-def _spectrum(moments: Moments) -> tuple[Array, Array]:
-    """The positive eigenvalues [k] and eigenvectors [d, k] of the covariance.
-
-    N vectors have a rank of at most n - 1.
-    """
-    values, vectors = np.linalg.eigh(moments.covariance)
+def _spectrum(side: Fitted) -> tuple[Array, Array]:
+    """The positive eigenvalues [k] and eigenvectors [d, k] of the covariance; k is at most `max_rank`."""
+    values, vectors = np.linalg.eigh(side.covariance)
     floor = len(values) * np.finfo(np.float64).eps * max(float(values[-1]), 0.0)
     keep = values > floor
-    keep[: max(len(values) - (moments.n - 1), 0)] = False
+    keep[: max(len(values) - side.max_rank, 0)] = False
     return values[keep], vectors[:, keep]
 
 
-def _factor(moments: Moments) -> Array:
-    values, vectors = _spectrum(moments)
+def _factor(side: Fitted) -> Array:
+    values, vectors = _spectrum(side)
     factor: Array = vectors * np.sqrt(values)
     return factor
 

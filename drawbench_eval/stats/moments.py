@@ -11,6 +11,19 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gaussian:
+    """A mean [d] and a covariance [d, d], float64, and the largest rank that the covariance can have.
+
+    What a Frechet distance reads of a set of vectors. How many there were need not be known: their number
+    comes in as that bound only.
+    """
+
+    mean: Array
+    covariance: Array
+    max_rank: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Moments:
     """n, mean [d] and M2 = sum (x - mean)(x - mean)' [d, d], all float64."""
 
@@ -54,6 +67,11 @@ class Moments:
             raise ValueError(f"covariance: {self.n} vectors have none; it takes at least two")
         covariance: Array = self.m2 / (self.n - 1)
         return covariance
+
+    @property
+    def max_rank(self) -> int:
+        """The largest rank that the covariance of n vectors can have: n - 1."""
+        return self.n - 1
 
     def pack(self) -> Array:
         """One vector [1 + d + d*d], for libraries that reduce states one by one."""

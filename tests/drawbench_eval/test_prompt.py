@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from drawbench_eval.prompt import Prompt, PromptSet
+from drawbench_eval.prompt import Prompt, PromptSet, PromptSource
 
 CAT = Prompt(id="1", text="a cat", category="Colors")
 
@@ -35,6 +35,29 @@ def test_the_hash_changes_with_everything_that_is_scored(changed: dict[str, str]
     base = PromptSet(name="s", prompts=(CAT,))
     assert base.sha256 == PromptSet(name="other", prompts=(CAT,)).sha256
     assert base.sha256 != PromptSet(name="s", prompts=(replace(CAT, **changed),)).sha256
+
+
+def test_neither_the_order_nor_what_is_not_scored_changes_the_hash() -> None:
+    dog = Prompt(id="0", text="a dog", facts={"a": 1})
+    here, there = PromptSet(name="s", prompts=(CAT, dog)), PromptSet(name="s", prompts=(dog, CAT))
+    assert here.sha256 == there.sha256
+    assert here.facts_sha256 == there.facts_sha256
+    more = replace(CAT, image_id="42", caption_id="7", metadata={"tag": "x"})
+    assert PromptSet(name="s", prompts=(more, dog)).sha256 == here.sha256
+
+
+def test_provenance_says_where_a_set_came_from() -> None:
+    bare = PromptSet(name="s", prompts=(CAT,))
+    assert bare.provenance == {"name": "s", "sha256": bare.sha256}
+    source = PromptSource(location="p.csv", sha256="ab", choices={"size": 1}, remarks=("one blank line",))
+    assert replace(bare, source=source).provenance == {
+        "name": "s",
+        "sha256": bare.sha256,
+        "source": "p.csv",
+        "source_sha256": "ab",
+        "choices": {"size": 1},
+        "remarks": ["one blank line"],
+    }
 
 
 def test_facts_have_a_hash_of_their_own() -> None:

@@ -13,7 +13,7 @@ MISTAKES = [
     ("modle=scenes", "modle: no such setting; did you mean model?"),
     ("+model.foo=1", "model.foo: no such setting; write one of base, path, sr64, text_encoder"),
     ("+foo=1", "foo: no such setting"),
-    ("model=foo", "model: foo is not one of folder, scenes"),
+    ("model=foo", "model: foo is not one of command, "),
     ("metrics=[fidd]", "metrics: fidd is not one of clip_score, cmmd ... scenes_accuracy, scenes_clip_score"),
     ("experiment=foo", "experiment: foo is not one of demo, guidance_x_threshold"),
     ("model.threshold=foo", "model.threshold='foo' ... one of none, static, dynamic"),
@@ -35,7 +35,7 @@ MISTAKES = [
     ("results=prompts.csv/results", "results: prompts.csv/results: cannot be made (Not a directory)"),
     ("results=prompts.csv", "results: prompts.csv: cannot be made (File exists)"),
     ("reference=scenes", "reference scenes: no prompt of prompts has facts"),
-    ("+prompts.split=test", "prompts.split: test exists for prompts=scenes only"),
+    ("prompts.split=test", "prompts.split: test is for Hugging Face datasets; prompts.csv is one file"),
     ("--foo", "--foo: no such option; write settings as KEY=VALUE"),
 ]
 
@@ -60,14 +60,17 @@ def test_one_line_and_nothing_written(
 def test_a_file_that_the_prompts_would_not_read(run: Run) -> None:
     result = run("evaluate", "+prompts.path=mine.csv")
     assert result.code == 2
-    assert result.err == "error: prompts.path: mine.csv is not read by these prompts; write prompts=file\n"
+    assert result.err == (
+        "error: prompts.path: mine.csv is not read by prompts=scenes; "
+        "file, drawbench, parti, geneval, t2i_compbench, coco30k have it\n"
+    )
 
 
 def test_a_value_that_is_needed(run: Run, tmp_path: Path) -> None:
     result = run("evaluate", "prompts=file")
     assert (result.code, result.err) == (
         2,
-        "error: prompts.path: a value is needed; write prompts.path=...\n",
+        "error: prompts.path: a value is needed; write prompts.path=FILE, or prompts.hub=NAME\n",
     )
     assert not list(tmp_path.glob("results"))
 

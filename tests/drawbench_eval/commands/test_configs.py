@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from drawbench_eval.commands import planning
@@ -37,8 +38,18 @@ def _compose(*overrides: str) -> dict[str, object]:
 def test_every_option_composes_into_settings(option: str) -> None:
     extra = {
         "prompts=file": ["prompts.path=x.csv"],
+        "prompts=geneval": ["prompts.path=x.jsonl"],
+        "prompts=t2i_compbench": ["prompts.path=x"],
+        "prompts=coco30k": ["prompts.path=x.csv"],
         "model=folder": ["model.path=images"],
+        "model=python": ["model.target=my.package:sample"],
+        "model=command": ["model.command=sh"],
+        "model=http": ["model.url=http://127.0.0.1/", "model.version=1"],
+        "model=diffusers": ["model.path=owner/name"],
         "reference=folder": ["reference.path=photographs"],
+        "reference=coco_val2014": ["reference.path=val2014.zip"],
+        "reference=coco_val2017": ["reference.path=val2017.zip"],
+        "reference=statistics": ["reference.path=x.npz"],
     }.get(option, FOLDERS if option.startswith("protocol=") else [])
     planning.evaluate_settings(_compose(option, *extra))
 
@@ -82,6 +93,19 @@ def test_short_names_reach_the_stages() -> None:
     assert model["base"]["guidance_weight"] == 7
     assert model["sr64"]["guidance_weight"] == 1.0
     assert model["sr64"]["aug_level"] == 0.3
+
+
+@pytest.mark.parametrize("model", ["python", "command", "http"])
+def test_settings_of_somebody_else_s_model_need_no_plus_sign(model: str) -> None:
+    values = {"python": ["target=a:b"], "command": ["command=sh"], "http": ["url=http://a/", "version=1"]}[
+        model
+    ]
+    asked = [f"model.{value}" for value in values]
+    chosen = _compose(f"model={model}", *asked, "model.settings.shade=2", "model.settings.a.b=x")["model"]
+    assert isinstance(chosen, dict)
+    assert chosen["settings"] == {"shade": 2, "a": {"b": "x"}}
+    with pytest.raises(ConfigCompositionException, match=r"model\.shade"):
+        _compose(f"model={model}", *asked, "model.shade=2")
 
 
 def test_every_metric_file_stands_under_its_own_name() -> None:

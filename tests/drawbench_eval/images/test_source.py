@@ -9,14 +9,16 @@ import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from drawbench_eval.images.decode import decode
-from drawbench_eval.images.source import FolderSource, TarSource, ZipSource, open_source
+from drawbench_eval.images.source import FolderSource, TarSource, ZipSource, labels, open_source
 
 CIFAR = (
     Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "images" / "cifar10_test_10000.tar.gz"
@@ -383,6 +385,73 @@ def test_a_dataset_with_splits_is_refused_with_their_names(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"set: has the splits train, test; give the folder of one of them"):
         open_source(tmp_path / "set")
     assert open_source(tmp_path / "set" / "test").read("00000000") == png(1)
+
+
+def webdataset(path: Path, keys: range) -> None:
+    about = {f"{key:05d}.json": json.dumps({"id": f"p{key}", "seed": key * 10}).encode() for key in keys}
+    texts = {f"{key:05d}.txt": f"text {key}\n".encode() for key in keys}
+    write_tar(path, {f"{key:05d}.jpg": png(key) for key in keys} | about | texts)
+
+
+def test_the_shards_of_a_webdataset_are_one_source(tmp_path: Path) -> None:
+    webdataset(tmp_path / "00001.tar", range(3, 5))
+    webdataset(tmp_path / "00000.tar.gz", range(3))
+    (tmp_path / "._00000.tar").write_bytes(b"no archive")
+    source = open_source(tmp_path)
+    assert source.names == tuple(f"{key:05d}.jpg" for key in range(5))
+    assert [source.read(name) for name in source.names] == [png(key) for key in range(5)]
+    assert labels(source, ()) == source.names
+    assert labels(source, ("id", "seed", "txt")) == tuple(f"p{key}/{key * 10}/text {key}" for key in range(5))
+    with pytest.raises(FileNotFoundError):
+        source.read("00005.jpg")
+    webdataset(tmp_path / "00002.tar", range(4, 6))
+    with pytest.raises(ValueError, match=r"holds 00004\.jpg twice; names must be unique"):
+        open_source(tmp_path)
+
+
+def test_what_is_not_beside_an_image_is_said_with_what_is(tmp_path: Path) -> None:
+    webdataset(tmp_path / "a.tar", range(2))
+    with pytest.raises(
+        ValueError, match=r"00000\.jpg has no 'caption' beside it; there is jpg, json, txt, id, seed"
+    ):
+        labels(open_source(tmp_path / "a.tar"), ("caption",))
+    write_tar(tmp_path / "b.tar", {"0.jpg": png(0), "0.json": b"{"})
+    with pytest.raises(ValueError, match=r"b\.tar: 0\.json is not JSON"):
+        labels(open_source(tmp_path / "b.tar"), ("id",))
+
+
+def test_the_parquet_files_of_a_split_are_one_source(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for part, keys in enumerate((range(2), range(2, 3))):
+        name = tmp_path / "data" / f"test-{part:05d}-of-00002.parquet"
+        rows(cells({str(key): png(key) for key in keys})).to_parquet(name)
+    source = open_source(tmp_path)
+    assert [source.read(name) for name in source.names] == [png(key) for key in range(3)]
+    rows(cells({"a": png(0)})).to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    with pytest.raises(ValueError, match=r"has the splits test, train; give a folder with the files of one"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "struct"])
+def test_a_parquet_file_that_knows_nothing_of_datasets_is_read_too(tmp_path: Path, kind: str) -> None:
+    images: list[Any] = [png(0), png(1)]
+    if kind == "struct":
+        images = [{"bytes": data, "path": f"{index}.png"} for index, data in enumerate(images)]
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"id": ["a", "b"], "n": [7, 8], "picture": images}).to_parquet(path)
+    source = open_source(path)
+    assert [source.read(name) for name in source.names] == [png(0), png(1)]
+    assert labels(source, ("id", "n", "id")) == ("a/7/a", "b/8/b")
+    with pytest.raises(ValueError, match=r"has no column 'name'; it has id, n, picture"):
+        labels(source, ("name",))
+    with pytest.raises(ValueError, match=r"a\.parquet row 0: picture is .*; a name needs text or numbers"):
+        labels(source, ("picture",))
+
+
+def test_folders_have_no_columns(tmp_path: Path) -> None:
+    for kind in ("folder", "stored.zip"):
+        with pytest.raises(ValueError, match="has no columns; webdatasets, Parquet and saved datasets have"):
+            labels(open_source(make(tmp_path, kind)), ("id",))
 
 
 def test_sources_are_values(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from doubles import DoubleGenerator, Killed, sample_plan, tree
 
-from drawbench_eval.generators import requests
+from drawbench_eval.generators import Request, requests
+from drawbench_eval.images.decode import Pixels
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.runs.generation import (
     CHUNK_SIZE,
@@ -96,6 +98,52 @@ def test_a_damaged_chunk_is_made_again_alone(tmp_path: Path, straight: dict[str,
     _generate(sample_plan(again), tmp_path)
     assert tree(tmp_path) == straight
     assert again.made == CHUNK_SIZE
+
+
+class StreamingDouble(DoubleGenerator):
+    """The double, handing over each batch as soon as it is finished."""
+
+    def stream(
+        self, requests: Sequence[Request], *, batch_size: int
+    ) -> Iterator[Sequence[tuple[Request, Pixels]]]:
+        for start in range(0, len(requests), batch_size):
+            part = requests[start : start + batch_size]
+            yield list(zip(part, self.generate(part, batch_size=batch_size, on_image=_ignore), strict=True))
+
+
+@pytest.mark.parametrize("fail_after", [0, 7, 8, 99, 100, 150, 249])
+def test_of_a_streaming_generator_nothing_finished_is_lost(
+    tmp_path: Path, straight: dict[str, bytes], fail_after: int
+) -> None:
+    with pytest.raises(Killed):
+        _generate(sample_plan(StreamingDouble(fail_after=fail_after)), tmp_path)
+    again = sample_plan(StreamingDouble())
+    there = count_done(again, tmp_path)
+    chunks, rest = divmod(fail_after, CHUNK_SIZE)
+    assert there == chunks * CHUNK_SIZE + rest // 8 * 8
+    counted: list[int] = []
+    generate(again, tmp_path, made_by={"by": "test"}, advance=counted.append)
+    assert tree(tmp_path) == straight
+    assert again.generator.made == sum(counted) == 250 - there  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("damage", ["delete", "flip", "record"])
+def test_of_a_started_chunk_only_what_is_whole_is_kept(
+    tmp_path: Path, straight: dict[str, bytes], damage: str
+) -> None:
+    with pytest.raises(Killed):
+        _generate(sample_plan(StreamingDouble(fail_after=150)), tmp_path)
+    (part,) = (tmp_path / ".chunks").glob("*.part.json")
+    if damage == "delete":
+        (tmp_path / "p060-01.png").unlink()
+    elif damage == "flip":
+        (tmp_path / "p060-01.png").write_bytes(b"other")
+    else:
+        part.write_text('{"sha256":')
+    again = StreamingDouble()
+    _generate(sample_plan(again), tmp_path)
+    assert tree(tmp_path) == straight
+    assert again.made == (150 if damage == "record" else 250 - 148 + 1)
 
 
 def test_batches_never_reach_over_a_chunk(tmp_path: Path) -> None:

@@ -36,3 +36,10 @@ def test_a_run_is_found_by_its_hash_whatever_its_label(tmp_path: Path) -> None:
     old = tmp_path / "runs" / "an-old-label-0123456789"
     old.mkdir(parents=True)
     assert run_folder(tmp_path, "new", "0123456789") == old
+
+
+def test_a_run_id_is_never_a_number() -> None:
+    """Hydra reads 5188e37686 as infinity and 0123456789 as an integer; an id has to come back as it was."""
+    ids = [run_id({"seed": seed}) for seed in range(500)]
+    assert all(len(one) == 10 and one[0].isalpha() and set(one) <= set("0123456789abcdef") for one in ids)
+    assert len(set(ids)) == 500
