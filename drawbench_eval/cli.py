@@ -9,10 +9,12 @@ VERBS = {
     "generate": "prompts x seeds -> a sample set",
     "evaluate": "generate where needed, score, write one run; -m makes a sweep",
     "report": "runs -> PDF, HTML, figures, tables",
+    "compare": "several runs or folders on the same prompts -> one leaderboard",
     "prompts": "show or export a prompt set",
     "reference": "show a reference set, or export its statistics",
     "weights": "list, fetch and verify the weights that metrics need",
     "protocol": "show a protocol, compare two key by key",
+    "ratings": "ratings files -> rates, agreement, rankings",
     "survey": "pages and files for raters; their answers -> ratings",
     "store": "what is kept: size, check, clean-up",
 }

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from drawbench_eval.csv_text import csv_text
 from drawbench_eval.files import atomic_path, sha256_bytes, write_json, write_text
 from drawbench_eval.images.decode import decode
 from drawbench_eval.images.prepare import Preparation
@@ -120,40 +121,44 @@ class SampleSet:
 
     def save(self, made_by: Mapping[str, Any]) -> None:
         """Writes `manifest.csv` and `set.json` into `folder`, each atomically."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(astuple(sample) for sample in self.samples)
+        rows = (map(str, astuple(sample)) for sample in self.samples)
         about = {"schema_version": 1, "num_samples": len(self.samples), "made_by": dict(made_by)}
         if self.source is not None:
             about["images"] = str(self.source.location.resolve())
         if self.flagged:
             about["flagged"] = sorted(self.flagged)
         write_json(self.folder / SET_FILE, about)
-        write_text(self.folder / MANIFEST, text.getvalue())
+        write_text(self.folder / MANIFEST, csv_text(COLUMNS, rows))
 
     def load(self, sample: Sample, preparation: Preparation | None = None) -> Loaded:
         """The pixels of one sample, held against the manifest's hash, then prepared."""
+        return self.load_with_bytes(sample, preparation)[0]
+
+    def load_with_bytes(
+        self, sample: Sample, preparation: Preparation | None = None
+    ) -> tuple[Loaded, bytes | None]:
+        """As `load`, and the file that it was made of; None where that could not be had."""
 
         def without(status: Status, detail: object) -> Loaded:
             return Loaded(image=None, status=status, detail=f"{sample.sample_id}: {detail}")
 
         if sample.sample_id in self.flagged:
-            return without("flagged", "struck by the pipeline's filter")
+            return without("flagged", "struck by the pipeline's filter"), None
         if not sample.path:
-            return without("missing", "never made")
+            return without("missing", "never made"), None
+        data = None
         try:
             data = self.read_bytes(sample)
             if sha256_bytes(data) != sample.sha256:
                 raise ValueError(f"{sample.path}: its content is not the one in {MANIFEST}")
             image = decode(data, sample.path)
             if _is_blank(image):
-                return without("blank", f"{sample.path}: every pixel is the same")
-            return Loaded(image=preparation.apply(image) if preparation else image, status="ok")
+                return without("blank", f"{sample.path}: every pixel is the same"), data
+            return Loaded(image=preparation.apply(image) if preparation else image, status="ok"), data
         except FileNotFoundError:
-            return without("missing", sample.path)
+            return without("missing", sample.path), None
         except (OSError, ValueError) as error:
-            return without("unreadable", error)
+            return without("unreadable", error), data
 
     def read_bytes(self, sample: Sample) -> bytes:
         """The file of one sample. Raises OSError where it cannot be had."""

@@ -14,12 +14,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagen_ref.samplers import SamplerSettings
-from imagen_ref.stage import Stage
+from imagen_ref.stage import Stage, StageConfig, read_stage_config
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, collate
-from imagen_ref.text.t5 import T5Encoder
+from imagen_ref.text.load import load_encoder
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 ENCODER_BATCH = 64
+
+
+class StageFile:
+    """A stage on disk whose weights are read when its turn comes.
+
+    Raises:
+        ValueError: for a missing, truncated or foreign file.
+    """
+
+    def __init__(self, path: Path, *, device: torch.device | str = "cpu") -> None:
+        self.path, self.device = path, device
+        self.config: StageConfig = read_stage_config(path)
+
+    def load(self) -> Stage:
+        """The stage, ready to sample."""
+        return Stage.load(self.path, device=self.device)
 
 
 class Cascade:
@@ -29,12 +45,22 @@ class Cascade:
         encoder: the frozen text encoder that every stage was trained with.
         stages: in order; each starts at the side where the one before ended.
         precision: "float32" or "bfloat16" of the networks' forward.
+        one_at_a_time: whether the encoder is freed before the first network is loaded, and each network (a
+            `StageFile`) before the next: the memory of the largest part instead of all. The images are the
+            same.
 
     Raises:
         ValueError: for stages that do not fit together, or that were trained with another encoder.
     """
 
-    def __init__(self, encoder: TextEncoder, stages: Sequence[Stage], *, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        stages: Sequence[Stage | StageFile],
+        *,
+        precision: str = "float32",
+        one_at_a_time: bool = False,
+    ) -> None:
         if not stages:
             raise ValueError("cascade: it needs at least one stage")
         for before, after in itertools.pairwise(stages):
@@ -53,6 +79,7 @@ class Cascade:
         self.encoder = encoder
         self.stages = tuple(stages)
         self.precision = precision
+        self.one_at_a_time = one_at_a_time
 
     @staticmethod
     def load(
@@ -61,22 +88,31 @@ class Cascade:
         text_encoder: str | None = None,
         device: torch.device | str = "cpu",
         precision: str = "float32",
+        one_at_a_time: bool = False,
     ) -> Cascade:
         """A packaged cascade by name ("scenes"), or one from a folder with a cascade.json.
 
         Args:
             name: the packaged name or the folder.
             text_encoder: one of the encoders in it; the first by default.
-            device: where the networks run.
+            device: where the encoder and the networks run.
             precision: "float32" or "bfloat16" of the networks' forward.
+            one_at_a_time: whether only one of encoder and networks is in memory at a time: for paper sizes.
 
         Raises:
             ValueError: when there is no such cascade or encoder, or a file of it is missing or damaged.
         """
         folder, encoder_name, content = _description(name, text_encoder)
-        encoder = T5Encoder(folder / encoder_name, max_length=int(content["max_length"]), device=device)
-        stages = [Stage.load(folder / file, device=device) for file in content["stages"].values()]
-        return Cascade(encoder, stages, precision=precision)
+        encoder = load_encoder(
+            content.get("source", folder / encoder_name),
+            revision=content.get("revision"),
+            max_length=int(content["max_length"]),
+            precision=content.get("precision", "float32"),
+            device=device,
+        )
+        files = [StageFile(folder / file, device=device) for file in content["stages"].values()]
+        stages = files if one_at_a_time else [file.load() for file in files]
+        return Cascade(encoder, stages, precision=precision, one_at_a_time=one_at_a_time)
 
     def encode(self, prompts: Sequence[str]) -> TextEmbedding:
         """Embeddings of the prompts; each different prompt is encoded once."""
@@ -116,15 +152,38 @@ class Cascade:
             raise ValueError(f"seeds: {len(seeds)} for {len(prompts)} prompts; one each is needed")
         if low_res is not None and len(low_res) != len(prompts):
             raise ValueError(f"low_res: {len(low_res)} images for {len(prompts)} prompts; one each is needed")
-        text = self.encode(prompts)
         stages = self._between(first, last)
+        for stage in stages:
+            if stage.config.name not in settings:
+                raise ValueError(f"settings: none for stage {stage.config.name}")
+        text = self.encode(prompts)
+        if not self.one_at_a_time:
+            return self._run(stages, text, seeds, settings, low_res, batch_size, on_images)
+        self.encoder.release()
+        images = low_res
+        for stage in stages:
+            told = on_images if stage is stages[-1] else lambda _: None
+            images = self._run((stage,), text, seeds, settings, images, batch_size, told)
+        assert images is not None
+        return images
+
+    def _run(
+        self,
+        stages: Sequence[Stage | StageFile],
+        text: TextEmbedding,
+        seeds: Sequence[int],
+        settings: Mapping[str, SamplerSettings],
+        low_res: NDArray[np.uint8] | None,
+        batch_size: int,
+        on_images: Callable[[int], None],
+    ) -> NDArray[np.uint8]:
+        """All samples through these stages, batch by batch; what is loaded for it is freed at its end."""
+        loaded = [stage.load() if isinstance(stage, StageFile) else stage for stage in stages]
         done: list[NDArray[np.uint8]] = []
-        for start in range(0, len(prompts), batch_size):
+        for start in range(0, len(seeds), batch_size):
             rows = slice(start, start + batch_size)
             images = None if low_res is None else low_res[rows]
-            for stage in stages:
-                if stage.config.name not in settings:
-                    raise ValueError(f"settings: none for stage {stage.config.name}")
+            for stage in loaded:
                 images = stage.sample(
                     text[rows],
                     seeds[rows],
@@ -137,7 +196,7 @@ class Cascade:
             on_images(len(images))
         return np.concatenate(done)
 
-    def _between(self, first: str | None, last: str | None) -> tuple[Stage, ...]:
+    def _between(self, first: str | None, last: str | None) -> tuple[Stage | StageFile, ...]:
         names = [stage.config.name for stage in self.stages]
         for name in (first, last):
             if name is not None and name not in names:
@@ -152,16 +211,27 @@ class Cascade:
 def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> dict[str, Path]:
     """The weight files of a cascade: the encoder's and each stage's, by name. They are not opened here.
 
+    An encoder in several files has a name for each; one from elsewhere has none (every stage holds its hash).
+
     Raises:
         ValueError: when there is no such cascade or encoder.
     """
     folder, encoder_name, content = _description(name, text_encoder)
     stages = {stage: folder / file for stage, file in content["stages"].items()}
+    if "source" in content:
+        return stages
+    parts = sorted((folder / encoder_name).glob("*.safetensors"))
+    if len(parts) > 1:
+        return {**{f"{encoder_name}/{part.name}": part for part in parts}, **stages}
     return {encoder_name: folder / encoder_name / "model.safetensors", **stages}
 
 
 def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str, dict[str, Any]]:
-    """(folder, encoder, {"max_length", "stages"}) from cascade.json."""
+    """(folder, encoder, {"max_length", "stages"}) from cascade.json.
+
+    Optional there: "source" (a folder or a name on the Hub, where the encoder lies elsewhere), "revision" and
+    "precision" of the encoder.
+    """
     packaged = PRETRAINED / str(name)
     folder = packaged if packaged.is_dir() else Path(name)
     file = folder / "cascade.json"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 
 class ImageTextData(Protocol):
@@ -32,5 +37,60 @@ def batch_indices(num_items: int, batch_size: int, *, step: int, seed: int) -> t
     if per_epoch == 0:
         raise ValueError(f"training data: {num_items} images are fewer than one batch of {batch_size}")
     epoch, position = divmod(step, per_epoch)
-    order = np.random.default_rng([seed, epoch]).permutation(num_items)
-    return [int(k) for k in order[position * batch_size : (position + 1) * batch_size]], epoch
+    order = _order(num_items, seed, epoch)
+    return order[position * batch_size : (position + 1) * batch_size].tolist(), epoch
+
+
+@lru_cache(maxsize=2)
+def _order(num_items: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(num_items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step learns from: items, their images uint8 [B, H, H, 3] and captions."""
+
+    indices: list[int]
+    images: Tensor
+    captions: list[str]
+
+    def pin_memory(self) -> Batch:
+        """The same with its images where a GPU reads them without waiting."""
+        return Batch(indices=self.indices, images=self.images.pin_memory(), captions=self.captions)
+
+
+def batches(
+    data: ImageTextData, batch_size: int, *, steps: range, seed: int, num_workers: int, pinned: bool
+) -> Iterator[Batch]:
+    """The batch of every step, made ahead by `num_workers` processes (0 makes each when it is asked for).
+
+    What a step gets depends on (seed, step) alone. `pinned` is for training on a GPU.
+    """
+    loader = DataLoader(
+        _Batches(data, batch_size, seed),
+        batch_size=None,
+        sampler=steps,
+        num_workers=num_workers,
+        pin_memory=pinned,
+        prefetch_factor=4 if num_workers else None,
+        # The loader would seed its workers from the caller's random numbers, which nothing here uses.
+        generator=torch.Generator(),
+    )
+    yield from loader
+
+
+class _Batches(Dataset[Batch]):
+    """Batches by step."""
+
+    def __init__(self, data: ImageTextData, batch_size: int, seed: int) -> None:
+        self._data = data
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def __getitem__(self, step: int) -> Batch:
+        indices, epoch = batch_indices(len(self._data), self._batch_size, step=step, seed=self._seed)
+        return Batch(
+            indices=indices,
+            images=torch.from_numpy(self._data.images(indices)),
+            captions=self._data.captions(indices, epoch),
+        )

@@ -45,6 +45,8 @@ class Denoiser:
 
     context: the conditioned text as `guided_context` makes it: B rows when guidance_weight is 1, else the
         2B rows [cond; null].
+    guidance_t_min, guidance_t_max: guidance acts at times from the one to the other; outside the network is
+        asked once, with the B rows of `plain_context`.
     low_res, aug_logsnr: [B,3,H,W] and [B] for a super-resolution network; both guidance halves get the same.
     autocast_dtype: the dtype the network's forward runs in, None for the dtype of its weights. Everything
         outside the forward is float32.
@@ -61,6 +63,9 @@ class Denoiser:
     low_res: Tensor | None = None
     aug_logsnr: Tensor | None = None
     autocast_dtype: torch.dtype | None = None
+    guidance_t_min: float = 0.0
+    guidance_t_max: float = 1.0
+    plain_context: Any = None
 
     def __post_init__(self) -> None:
         check_prediction(self.prediction)
@@ -79,22 +84,27 @@ class Denoiser:
         alpha, sigma = self.schedule.alpha(time).item(), self.schedule.sigma(time).item()
         logsnr = torch.full((len(z),), self.schedule.logsnr(time).item(), device=z.device)
         if self.guidance_weight == 1:
-            out = self._forward(z, logsnr, self.low_res, self.aug_logsnr)
+            out = self._forward(z, logsnr, self.context, self.low_res, self.aug_logsnr)
+        elif not self.guidance_t_min <= t <= self.guidance_t_max:
+            assert self.plain_context is not None
+            out = self._forward(z, logsnr, self.plain_context, self.low_res, self.aug_logsnr)
         else:
             low_res = None if self.low_res is None else _twice(self.low_res)
             aug_logsnr = None if self.aug_logsnr is None else _twice(self.aug_logsnr)
-            cond, uncond = self._forward(_twice(z), _twice(logsnr), low_res, aug_logsnr).chunk(2)
+            cond, uncond = self._forward(_twice(z), _twice(logsnr), self.context, low_res, aug_logsnr).chunk(
+                2
+            )
             out = guide(cond, uncond, self.guidance_weight)
         x0 = to_x0(self.prediction, out, z, alpha, sigma)
         x0 = threshold(x0, self.threshold, self.percentile, self.interpolation)
         return Prediction(x0=x0, eps=eps_from_x0(x0, z, alpha, sigma))
 
     def _forward(
-        self, z: Tensor, logsnr: Tensor, low_res: Tensor | None, aug_logsnr: Tensor | None
+        self, z: Tensor, logsnr: Tensor, context: Any, low_res: Tensor | None, aug_logsnr: Tensor | None
     ) -> Tensor:
         enabled = self.autocast_dtype is not None
         with torch.autocast(z.device.type, dtype=self.autocast_dtype, enabled=enabled):
-            out = self.network(z, logsnr, self.context, low_res=low_res, aug_logsnr=aug_logsnr)
+            out = self.network(z, logsnr, context, low_res=low_res, aug_logsnr=aug_logsnr)
         return out.float()
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagen_ref.layers import (
+    LATER,
     KeyValue,
     NoiseLevelEmbedding,
     ResBlock,
     TextAttention,
-    TextConditioner,
     TextContext,
     zero_init,
 )
 from imagen_ref.text.embedding import TextEmbedding
+from imagen_ref.text_conditioning import TextConditioner, check_text_conditioning
 
 SKIP_SCALE = 1 / math.sqrt(2)
 
@@ -38,6 +39,11 @@ class EfficientUNetConfig:
         text_dim: width of the text encoder's states.
         text_width: width that the states are projected to.
         whiten_text: whether the states are whitened first (an assumption: not in the paper).
+        text_conditioning: cross_attention, or what the paper compares it with: attention_pooling or
+            mean_pooling, where one vector is all that the network sees of the text.
+        text_norm: LayerNorm on the states, False for the ablation.
+        conv_skip: whether the second branch of every residual block is a 1x1 convolution, as figure A.27
+            shows it, also where it could be the identity.
     """
 
     side: int
@@ -49,6 +55,17 @@ class EfficientUNetConfig:
     text_dim: int = 4096
     text_width: int = 512
     whiten_text: bool = False
+    text_conditioning: str = field(default="cross_attention", metadata=LATER)
+    text_norm: bool = field(default=True, metadata=LATER)
+    conv_skip: bool = field(default=False, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        check_text_conditioning(self.text_conditioning)
+        if not self.over_self and self.text_conditioning != "cross_attention":
+            raise ValueError(
+                f"text_conditioning={self.text_conditioning!r} with over_self=False leaves nothing to attend "
+                "to; set one of them back"
+            )
 
 
 class EfficientUNet(nn.Module):
@@ -64,7 +81,14 @@ class EfficientUNet(nn.Module):
         emb_dim = 4 * features
         self.noise_level = NoiseLevelEmbedding(features, emb_dim)
         self.aug_level = NoiseLevelEmbedding(features, emb_dim)
-        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim, whiten=config.whiten_text)
+        self.text = TextConditioner(
+            config.text_dim,
+            config.text_width,
+            emb_dim,
+            whiten=config.whiten_text,
+            norm=config.text_norm,
+            mean=config.text_conditioning == "mean_pooling",
+        )
         self.conv_in = nn.Conv2d(6, config.stem_channels, 3, padding=1)
         widths = [config.stem_channels, *config.channels]
         lowest = len(config.channels) - 1
@@ -131,7 +155,7 @@ class _DBlock(nn.Module):
         self.conv = nn.Conv2d(channels_in, channels, 3, stride=2, padding=1)
         self.body = _Body(config, channels, config.num_res_blocks[level], emb_dim, attend=attend)
 
-    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue | None], visible: Tensor) -> Tensor:
         out: Tensor = self.body(self.conv(x), emb, layers, visible)
         return out
 
@@ -153,7 +177,7 @@ class _UBlock(nn.Module):
         self.body = _Body(config, channels, config.num_res_blocks[level], emb_dim, attend=attend)
         self.conv = nn.Conv2d(channels, channels_out, 3, padding=1)
 
-    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue | None], visible: Tensor) -> Tensor:
         x = self.body(x, emb, layers, visible)
         # Enlarging comes last, so that the convolution runs on the small map (appendix B.1).
         return F.interpolate(self.conv(x), scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -167,12 +191,15 @@ class _Body(nn.Module):
     ) -> None:
         super().__init__()
         self.combine = nn.Linear(emb_dim, 2 * channels)
-        self.blocks = nn.ModuleList(ResBlock(channels, channels, emb_dim=0) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(
+            ResBlock(channels, channels, emb_dim=0, conv_skip=config.conv_skip) for _ in range(num_blocks)
+        )
         self.attention = (
             TextAttention(
                 channels,
                 head_dim=max(1, channels // config.num_heads),
-                text_width=config.text_width,
+                text_width=config.text_width if config.text_conditioning == "cross_attention" else 0,
+                text_norm=config.text_norm,
                 over_self=config.over_self,
                 hidden=2 * channels,
             )
@@ -180,7 +207,7 @@ class _Body(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue | None], visible: Tensor) -> Tensor:
         scale, shift = self.combine(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
         x = x * (1 + scale) + shift
         for block in self.blocks:

@@ -14,6 +14,5 @@ def ema_decay(step: int, decay: float) -> float:
 @torch.no_grad()
 def update_ema(average: dict[str, Tensor], network: nn.Module, *, step: int, decay: float) -> None:
     """Update average <- d average + (1 - d) weights, in place, in float32."""
-    rate = 1 - ema_decay(step, decay)
-    for name, tensor in network.state_dict().items():
-        average[name].lerp_(tensor.float(), rate)
+    weights = [tensor.float() for tensor in network.state_dict().values()]
+    torch._foreach_lerp_(list(average.values()), weights, 1 - ema_decay(step, decay))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from imagen_ref.augmentation import augment
+from imagen_ref.augmentation import corrupt
 from imagen_ref.efficient_unet import EfficientUNet
 from imagen_ref.parameterization import training_target
-from imagen_ref.resize import resize, to_float, to_uint8
+from imagen_ref.resize import resize, through_8_bits, to_float
 from imagen_ref.stage import StageConfig
 from imagen_ref.text.embedding import TextEmbedding
 from imagen_ref.unet import UNet
@@ -36,16 +38,35 @@ class Draw:
 
 
 def draw(config: StageConfig, batch_size: int, *, text_dropout: float, generator: torch.Generator) -> Draw:
-    """A step's randomness. Times are stratified: one in each of `batch_size` equal parts of [0, 1]."""
+    """A step's randomness, on the generator's device (whose kind decides which numbers they are).
+
+    Times are stratified: one in each of `batch_size` equal parts of [0, 1].
+    """
     side, low = config.side, config.low_res_side or 1
-    strata = torch.arange(batch_size) + torch.rand(batch_size, generator=generator)
+    uniform = partial(torch.rand, batch_size, generator=generator, device=generator.device)
+    normal = partial(torch.randn, generator=generator, device=generator.device)
     return Draw(
-        t=strata / batch_size,
-        eps=torch.randn(batch_size, 3, side, side, generator=generator),
-        drop_text=torch.rand(batch_size, generator=generator) < text_dropout,
-        aug_level=torch.rand(batch_size, generator=generator),
-        low_res_noise=torch.randn(batch_size, 3, low, low, generator=generator),
+        t=(torch.arange(batch_size, device=generator.device) + uniform()) / batch_size,
+        eps=normal(batch_size, 3, side, side),
+        drop_text=uniform() < text_dropout,
+        aug_level=uniform(),
+        low_res_noise=normal(batch_size, 3, low, low),
     )
+
+
+def predict(
+    network: UNet | EfficientUNet,
+    z: Tensor,
+    logsnr: Tensor,
+    states: Tensor,
+    mask: Tensor,
+    low_res: Tensor | None,
+    aug_logsnr: Tensor | None,
+) -> Tensor:
+    """The network's prediction straight from the text's states and mask: all that training can compile."""
+    context = network.condition(TextEmbedding(states=states, mask=mask))
+    out: Tensor = network(z, logsnr, context, low_res, aug_logsnr)
+    return out
 
 
 def diffusion_loss(
@@ -56,6 +77,7 @@ def diffusion_loss(
     random: Draw,
     *,
     max_weight: float = 1.0,
+    predict: Callable[..., Tensor] = predict,
 ) -> Tensor:
     """Mean squared error of the stage's prediction, a scalar.
 
@@ -70,6 +92,7 @@ def diffusion_loss(
         text: embeddings of the captions, before dropping.
         random: what `draw` gave.
         max_weight: at least 1.
+        predict: `predict`, or what a compiler made of it.
     """
     full = to_float(images)
     x = resize(full, config.side)
@@ -79,11 +102,11 @@ def diffusion_loss(
     low_res, aug_logsnr = None, None
     if config.low_res_side is not None:
         # 8 bits between the stages, in training as in sampling.
-        seen = to_float(to_uint8(resize(full, config.low_res_side)))
-        noisy, aug_logsnr = augment(seen, random.aug_level, random.low_res_noise)
+        seen = through_8_bits(resize(full, config.low_res_side))
+        noisy, aug_logsnr = corrupt(seen, random.aug_level, random.low_res_noise)
         low_res = resize(noisy, config.side)
-    context = network.condition(text.drop(random.drop_text))
-    out: Tensor = network(z, schedule.logsnr(random.t), context, low_res, aug_logsnr)
+    heard = text.drop(random.drop_text)
+    out = predict(network, z, schedule.logsnr(random.t), heard.states, heard.mask, low_res, aug_logsnr)
     target = training_target(config.prediction, x, random.eps, alpha, sigma)
     weight = alpha.square().reciprocal().clamp(max=max_weight)
     return (weight * (out.float() - target).square()).mean()

@@ -27,6 +27,8 @@ class SamplerSettings:
     posterior variance), DDIM and num_steps are assumptions of this project. percentile 0.995 is the paper's.
 
     guidance_weight: w, 1 means no guidance.
+    guidance_t_min, guidance_t_max: times between which guidance acts, 0 to 1 by default: always. A limited
+        interval (Kynkaanniemi et al. 2024) is not in the paper.
     threshold, percentile, interpolation: see `thresholding.threshold`.
     sampler: a name in SAMPLERS. num_steps: network evaluations (of one or both guidance halves).
     gamma: DDPM only; the exponent between the small (0) and the large (1) posterior variance.
@@ -43,9 +45,12 @@ class SamplerSettings:
     gamma: float = 0.0
     eta: float = 0.0
     aug_level: float = 0.0
+    guidance_t_min: float = 0.0
+    guidance_t_max: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("guidance_weight", "percentile", "gamma", "eta", "aug_level"):
+        shares = ("gamma", "eta", "aug_level", "guidance_t_min", "guidance_t_max")
+        for name in ("guidance_weight", "percentile", *shares):
             value = getattr(self, name)
             if not isinstance(value, int | float):
                 raise ValueError(f"{name}={value!r}: write a number")
@@ -58,10 +63,15 @@ class SamplerSettings:
             raise ValueError(f"sampler={self.sampler!r} does not exist: write one of {', '.join(SAMPLERS)}")
         if not isinstance(self.num_steps, int) or self.num_steps < 1:
             raise ValueError(f"num_steps={self.num_steps}: write a whole number of at least 1")
-        for name in ("gamma", "eta", "aug_level"):
+        for name in shares:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}={value:g}: write a number from 0 to 1")
+        if self.guidance_t_min > self.guidance_t_max:
+            raise ValueError(
+                f"guidance_t_min={self.guidance_t_min:g}: write a number up to guidance_t_max, "
+                f"which is {self.guidance_t_max:g}"
+            )
 
 
 class _Times(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from imagen_ref.augmentation import augment
+from imagen_ref.augmentation import augment, check_augmentation
 from imagen_ref.denoiser import Denoiser, guided_context
 from imagen_ref.efficient_unet import EfficientUNet, EfficientUNetConfig
+from imagen_ref.layers import LATER
 from imagen_ref.noise import SampleNoise
 from imagen_ref.parameterization import check_prediction
 from imagen_ref.resize import resize, to_float, to_uint8
@@ -47,6 +49,11 @@ class StageConfig:
         schedule: cosine or linear.
         logsnr_min, logsnr_max: where the log-SNR is clamped (an assumption: the paper does not say).
         text_encoder: identity of the frozen encoder it was trained with; empty before training.
+        augmentation: what corrupts the low-resolution image: noise (the paper's) or blur.
+        low_res_dropout: share of training samples whose low-resolution image is dropped (an assumption: one
+            write-up of the paper mentions it; off).
+        crop_side: side of the random crops that training sees; None for whole images. Sampling always makes
+            whole images.
     """
 
     name: str
@@ -57,9 +64,15 @@ class StageConfig:
     logsnr_min: float = -20.0
     logsnr_max: float = 20.0
     text_encoder: Mapping[str, str | int] = field(default_factory=dict)
+    augmentation: str = field(default="noise", metadata=LATER)
+    low_res_dropout: float = field(default=0.0, metadata=LATER)
+    crop_side: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         check_prediction(self.prediction)
+        check_augmentation(self.augmentation)
+        if not 0 <= self.low_res_dropout < 1:
+            raise ValueError(f"low_res_dropout: {self.low_res_dropout:g}; write a share from 0 to below 1")
         if self.low_res_side is not None and self.side % self.low_res_side:
             raise ValueError(
                 f"low_res_side: {self.low_res_side} does not divide the stage's side of {self.side}"
@@ -70,11 +83,37 @@ class StageConfig:
                 f"stage {self.name}: low_res_side={self.low_res_side}, but its network "
                 f"{'needs' if takes_low_res else 'takes no'} low-resolution image"
             )
+        if self.crop_side is not None:
+            self._check_crops(self.crop_side)
 
     @property
     def side(self) -> int:
         """Side of the images that come out."""
         return self.network.side
+
+    @property
+    def on_crops(self) -> StageConfig:
+        """The sizes that training works at: this stage as if a crop were the whole image.
+
+        The weights are the same at every side; a network is always made from the whole stage.
+        """
+        if self.crop_side is None or self.low_res_side is None:
+            return self
+        low_res_side = self.crop_side * self.low_res_side // self.side
+        network = replace(self.network, side=self.crop_side)
+        return replace(self, network=network, low_res_side=low_res_side, crop_side=None)
+
+    def _check_crops(self, crop_side: int) -> None:
+        if self.low_res_side is None:
+            raise ValueError(f"crop_side: {crop_side}, but stage {self.name} has no low-resolution image")
+        halvings = (
+            len(self.network.channels)
+            if isinstance(self.network, EfficientUNetConfig)
+            else len(self.network.channel_mult) - 1
+        )
+        step = math.lcm(2**halvings, self.side // self.low_res_side)
+        if not 0 < crop_side <= self.side or crop_side % step:
+            raise ValueError(f"crop_side: {crop_side}; write a multiple of {step} up to {self.side}")
 
     def make_schedule(self) -> Schedule:
         """The noise schedule."""
@@ -87,9 +126,13 @@ class StageConfig:
         return EfficientUNet(self.network)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON form that `stage_config` reads back."""
+        """A JSON form that `stage_config` reads back.
+
+        Settings that came after the first checkpoints are left out at their defaults, so that a checkpoint
+        of the same stage keeps its bytes.
+        """
         kind = next(kind for kind, config in NETWORKS.items() if isinstance(self.network, config))
-        return {**asdict(self), "network": {"kind": kind, **asdict(self.network)}}
+        return {**_named(self), "network": {"kind": kind, **_named(self.network)}}
 
 
 def stage_config(data: Mapping[str, Any]) -> StageConfig:
@@ -106,6 +149,16 @@ def stage_config(data: Mapping[str, Any]) -> StageConfig:
         return StageConfig(network=NETWORKS[kind](**shape), **values)
     except TypeError as error:
         raise ValueError(f"stage {values.get('name', '?')}: {error}") from error
+
+
+def _named(config: StageConfig | UNetConfig | EfficientUNetConfig) -> dict[str, Any]:
+    """The fields of a configuration, without later ones at their defaults."""
+    unsaid = {
+        each.name
+        for each in fields(config)
+        if each.metadata == LATER and getattr(config, each.name) == each.default
+    }
+    return {name: value for name, value in asdict(config).items() if name not in unsaid}
 
 
 class Stage:
@@ -125,19 +178,9 @@ class Stage:
         Raises:
             ValueError: for a missing, truncated or foreign file.
         """
-        if not path.is_file():
-            raise ValueError(f"checkpoint {path}: there is no such file; a stage's .safetensors is needed")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except SafetensorError as error:
-            raise ValueError(
-                f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})"
-            ) from error
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"checkpoint {path}: format {metadata.get('format')!r} is not {FORMAT!r}")
-        config = stage_config(json.loads(metadata["config"]))
+        config = read_stage_config(path)
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         network = config.make_network()
         _check_fits(path, network, state)
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
@@ -168,7 +211,9 @@ class Stage:
         conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
         with torch.no_grad():
             null = null_embedding(1, text.states.shape[-1]).to(device)
-            context = guided_context(self.network, text.to(device), null, settings.guidance_weight)
+            text = text.to(device)
+            context = guided_context(self.network, text, null, settings.guidance_weight)
+            always = settings.guidance_t_min == 0 and settings.guidance_t_max == 1
             denoiser = Denoiser(
                 network=self.network,
                 schedule=self.config.make_schedule(),
@@ -181,6 +226,9 @@ class Stage:
                 low_res=conditioning,
                 aug_logsnr=aug_logsnr,
                 autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
+                guidance_t_min=settings.guidance_t_min,
+                guidance_t_max=settings.guidance_t_max,
+                plain_context=None if always else self.network.condition(text),
             )
             x0 = sample(denoiser, (3, self.config.side, self.config.side), noise, settings)
         images: NDArray[np.uint8] = to_uint8(x0).cpu().numpy()
@@ -198,8 +246,28 @@ class Stage:
             raise ValueError(f"stage {self.config.name}: it starts from {side}x{side} images, got {got}")
         x = to_float(torch.from_numpy(images)).to(noise.device)
         levels = torch.full((len(x),), aug_level, device=noise.device)
-        augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]))
+        augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
         return resize(augmented, self.config.side), aug_logsnr
+
+
+def read_stage_config(path: Path) -> StageConfig:
+    """What stage a file that `save_stage` wrote holds; its weights are not read.
+
+    Raises:
+        ValueError: for a missing, truncated or foreign file.
+    """
+    if not path.is_file():
+        raise ValueError(f"checkpoint {path}: there is no such file; a stage's .safetensors is needed")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(
+            f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"checkpoint {path}: format {metadata.get('format')!r} is not {FORMAT!r}")
+    return stage_config(json.loads(metadata["config"]))
 
 
 def save_stage(

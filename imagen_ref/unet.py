@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagen_ref.layers import (
+    LATER,
     KeyValue,
     NoiseLevelEmbedding,
     ResBlock,
     TextAttention,
-    TextConditioner,
     TextContext,
     group_norm,
     zero_init,
 )
 from imagen_ref.text.embedding import TextEmbedding
+from imagen_ref.text_conditioning import TextConditioner, check_text_conditioning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,9 @@ class UNetConfig:
         noise_skip: whether the answer is sigma z + alpha times the output instead of the output. For
             eps-prediction sigma z is the noise to be expected in z, and what is left to learn has one scale
             at every noise level (that of v, Salimans & Ho 2022; an assumption: not in the paper).
+        text_conditioning: cross_attention, or what the paper compares it with: attention_pooling or
+            mean_pooling, where one vector is all that the network sees of the text.
+        text_norm: LayerNorm on the states, False for the ablation.
     """
 
     side: int
@@ -53,6 +57,11 @@ class UNetConfig:
     whiten_text: bool = False
     low_res: bool = False
     noise_skip: bool = False
+    text_conditioning: str = field(default="cross_attention", metadata=LATER)
+    text_norm: bool = field(default=True, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        check_text_conditioning(self.text_conditioning)
 
 
 class UNet(nn.Module):
@@ -64,7 +73,14 @@ class UNet(nn.Module):
         emb_dim = 4 * config.channels
         self.noise_level = NoiseLevelEmbedding(config.channels, emb_dim)
         self.aug_level = NoiseLevelEmbedding(config.channels, emb_dim) if config.low_res else None
-        self.text = TextConditioner(config.text_dim, config.text_width, emb_dim, whiten=config.whiten_text)
+        self.text = TextConditioner(
+            config.text_dim,
+            config.text_width,
+            emb_dim,
+            whiten=config.whiten_text,
+            norm=config.text_norm,
+            mean=config.text_conditioning == "mean_pooling",
+        )
         self.conv_in = nn.Conv2d(6 if config.low_res else 3, config.channels, 3, padding=1)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
@@ -160,12 +176,17 @@ class _Step(nn.Module):
         self.block = ResBlock(channels_in, channels, emb_dim=emb_dim, resample=resample)
         attend = attend or side in config.attention_sides
         self.attention = (
-            TextAttention(channels, head_dim=config.head_dim, text_width=config.text_width)
+            TextAttention(
+                channels,
+                head_dim=config.head_dim,
+                text_width=config.text_width if config.text_conditioning == "cross_attention" else 0,
+                text_norm=config.text_norm,
+            )
             if attend
             else None
         )
 
-    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue], visible: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, layers: Iterator[KeyValue | None], visible: Tensor) -> Tensor:
         x = self.block(x, emb)
         if self.attention is None:
             return x

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 # Module or folder -> floor; the longest prefix counts.
 FLOORS = {
     "drawbench_eval.files": 1,
+    "drawbench_eval.csv_text": 1,
+    "drawbench_eval.quiet": 1,
     "drawbench_eval.store": 1,
     "drawbench_eval.weights": 1,
     "drawbench_eval.protocol": 1,
@@ -38,8 +40,10 @@ FLOORS = {
     "imagen_ref.noise": 1,
     "imagen_ref.resize": 1,
     "imagen_ref.augmentation": 1,
+    "imagen_ref.crops": 1,
     "imagen_ref.text": 2,
     "imagen_ref.layers": 2,
+    "imagen_ref.text_conditioning": 2,
     "imagen_ref.unet": 3,
     "imagen_ref.efficient_unet": 3,
     "imagen_ref.presets": 3,

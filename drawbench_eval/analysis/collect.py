@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from drawbench_eval.files import canonical_json
+from drawbench_eval.runs.outside_scores import MADE_ELSEWHERE
 from drawbench_eval.runs.record import RunRecord, read_record
 
 Status = Literal["complete", "failed", "unfinished", "not started"]
@@ -69,7 +70,7 @@ def read_runs(
     found: dict[str, Run] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir() and "-" in path.name:
-            run = _read_run(path)
+            run = read_run(path)
             # A run is found by its hash alone: after a change of label the complete folder counts.
             if run.run_id not in found or found[run.run_id].status != "complete":
                 found[run.run_id] = run
@@ -84,7 +85,8 @@ def _not_started(run_id: str, label: str) -> Run:
     return Run(run_id=run_id, label=label, status="not started", folder=None, record=None, reason=reason)
 
 
-def _read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> Run:
+    """The run in `folder`, whose name ends in its hash; ValueError for a run.json that cannot be read."""
     label, run_id = folder.name.rsplit("-", 1)
     record = read_record(folder)
     if record is None:
@@ -149,6 +151,16 @@ def metric_infos(runs: Iterable[Run]) -> dict[str, MetricInfo]:
 def protocol_of(entry: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Id and values of the protocol in a metric's entry of run.json."""
     return str(entry["protocol"]["id"]), dict(entry["protocol"]["values"])
+
+
+def outside(infos: Mapping[str, MetricInfo]) -> tuple[str, ...]:
+    """The metrics whose scores were made elsewhere (scores=FILE) and of which more is better."""
+    return tuple(
+        name
+        for name, info in infos.items()
+        if info.higher_is_better
+        and any(v.get("extractor") == MADE_ELSEWHERE for v in info.protocols.values())
+    )
 
 
 def require_one_protocol(infos: Mapping[str, MetricInfo]) -> None:

@@ -7,6 +7,7 @@ from drawbench_eval.analysis.collect import Run, comparable, varying
 
 WEIGHT = "model.guidance_weight"
 THRESHOLD = "model.threshold"
+ENCODER = "model.text_encoder"
 MODES = ("none", "static", "dynamic")
 
 
@@ -38,11 +39,17 @@ class Curve:
 def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
     """The complete runs as curves, in the order none, static, dynamic, then by context.
 
-    A setting that varies only because the thresholding does (each mode has one value of it) is not named.
+    A setting that varies only because the thresholding does (each mode has one value of it) is not named, nor
+    are the weights that come with a text encoder.
     """
     complete = [run for run in runs if run.status == "complete"]
     others = [key for key in varying(complete) if key not in (WEIGHT, THRESHOLD)]
-    named = [key for key in others if not _follows_mode(key, complete)]
+    named = [
+        key
+        for key in others
+        if not _follows(key, THRESHOLD, complete)
+        and not (key.startswith("model.weights.") and _follows(key, ENCODER, complete))
+    ]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in complete:
         context = ", ".join(f"{key.removeprefix('model.')} {_brief(run.factors.get(key))}" for key in named)
@@ -81,10 +88,11 @@ def _weight(run: Run) -> float:
     return float(value) if isinstance(value, int | float) else 1.0
 
 
-def _follows_mode(key: str, runs: Sequence[Run]) -> bool:
-    values: dict[str, set[object]] = {}
+def _follows(key: str, leader: str, runs: Sequence[Run]) -> bool:
+    """Whether `leader` varies and each value of it comes with one value of `key`."""
+    values: dict[object, set[object]] = {}
     for run in runs:
-        values.setdefault(_mode(run), set()).add(comparable(run.factors.get(key)))
+        values.setdefault(comparable(run.factors.get(leader)), set()).add(comparable(run.factors.get(key)))
     return len(values) > 1 and all(len(seen) == 1 for seen in values.values())
 
 

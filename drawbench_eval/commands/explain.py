@@ -12,6 +12,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from drawbench_eval.commands.override import override
 from drawbench_eval.commands.settings import suggestion
 
 
@@ -25,7 +26,7 @@ def one_line(
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing_option(str(error.missing_cfg_file), known_options)
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not an override; write KEY=VALUE, quote spaces, commas and braces"
+        return _not_an_override(str(error.override))
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", str(error))
     if unknown and isinstance(error, HydraException | ConfigKeyError | ConfigAttributeError):
         return _unknown_key(error, unknown, known_keys())
@@ -39,6 +40,16 @@ def one_line(
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _first_line(error)
     return " ".join(str(error).split())
+
+
+def _not_an_override(word: str) -> str:
+    key, _, value = word.partition("=")
+    hint = "quote braces, commas and letters with accents"
+    # A list or a mapping that is wrong is not to be made a text.
+    is_text = value and not value.startswith(("'", '"', "[")) and not re.match(r"\{.*: ", value)
+    if is_text and re.fullmatch(r"[+~\w.@/]+", key):
+        return f"{word}: not an override; {hint}: {override(key, value)}"
+    return f"{word}: not an override; write KEY=VALUE, {hint}"
 
 
 def _first_line(error: BaseException) -> str:

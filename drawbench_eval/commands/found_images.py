@@ -32,6 +32,9 @@ def found_images(
         raise ValueError(
             f"{error}; evaluate check_only=true names all such images, allow_incomplete=true leaves them out"
         ) from error
+    except ValueError as error:
+        known = str(error).startswith(("model.", "prompts."))
+        raise ValueError(str(error) if known else f"model.path: {error}") from error
     return ImportedSamples(imported=imported, label=label_of(chosen.path), guidance_kind=chosen.guidance_kind)
 
 

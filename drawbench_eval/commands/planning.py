@@ -17,11 +17,12 @@ from drawbench_eval.generators.base import Generator
 from drawbench_eval.generators.device import resolve_device, resolve_precision
 from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric
-from drawbench_eval.metrics.registry import MetricContext, make_metric
+from drawbench_eval.metrics.registry import MetricContext, known_metrics, make_metric
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.references import AnyReference
 from drawbench_eval.runs.generation import SamplePlan
 from drawbench_eval.runs.identity import flatten
+from drawbench_eval.runs.outside_scores import OutsideScores, ScoresSettings, read_scores_file
 from drawbench_eval.runs.plan import GeneratedSamples, ImportedSamples, Samples
 from drawbench_eval.runs.runner import RunPlan
 from drawbench_eval.runs.scoring import SCORING_CHUNK
@@ -90,7 +91,8 @@ class EvaluateSettings(GenerateSettings):
     """The settings of `evaluate`.
 
     `protocol` is what the chosen preset says of itself; it changes no number. `check_only` and
-    `allow_incomplete` are about images made elsewhere: to report on them, to score sets with gaps.
+    `allow_incomplete` are about images made elsewhere: to report on them, to score sets with gaps. `scores`:
+    a file of per-sample scores, or a mapping of ScoresSettings.
     """
 
     reference: Mapping[str, Any]
@@ -102,6 +104,7 @@ class EvaluateSettings(GenerateSettings):
     forecast: bool
     check_only: bool = False
     allow_incomplete: bool = False
+    scores: Any = None
     protocol: ProtocolSettings | None = None
 
     def __post_init__(self) -> None:
@@ -176,6 +179,9 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
         "reference.sha256": reference.sha256 if reference else None,
         **flatten({"metrics": {name: _metric_factors(metric) for name, metric in metrics.items()}}),
     }
+    outside = _outside_scores(settings, samples, metrics)
+    if outside is not None:
+        factors.update(outside.factors())
     writable("results", settings.results)
     if isinstance(samples, ImportedSamples) and not settings.allow_incomplete:
         require_complete(samples, store)
@@ -185,10 +191,25 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
         preparation=settings.samples,
         metrics=metrics,
         factors=factors,
-        inputs=_inputs(samples, reference, metrics),
+        inputs=_inputs(samples, reference, metrics, outside),
         config=config,
         results=settings.results,
+        outside=outside,
     )
+
+
+def _outside_scores(
+    settings: EvaluateSettings, samples: Samples, metrics: Mapping[str, EvalMetric]
+) -> OutsideScores | None:
+    if settings.scores is None:
+        return None
+    given = settings.scores if isinstance(settings.scores, Mapping) else {"path": settings.scores}
+    chosen = build(ScoresSettings, given, "scores")
+    found = read_scores_file(chosen, samples.sample_paths(), allow_incomplete=settings.allow_incomplete)
+    for name in found.values:
+        if name.split(".")[0] in {*metrics, *known_metrics(), "category"}:
+            raise ValueError(f"scores: {chosen.path}: column {name} is a name of ours; give it another")
+    return found
 
 
 def writable(key: str, folder: Path) -> None:
@@ -233,15 +254,21 @@ def _metric_factors(metric: EvalMetric) -> dict[str, Any]:
 
 
 def _inputs(
-    samples: Samples, reference: AnyReference | None, metrics: Mapping[str, EvalMetric]
+    samples: Samples,
+    reference: AnyReference | None,
+    metrics: Mapping[str, EvalMetric],
+    outside: OutsideScores | None,
 ) -> dict[str, Any]:
     weights = dict(samples.weights)
     for metric in metrics.values():
         values = metric.protocol_values()
         if "extractor.weights_sha256" in values:
             weights[str(values["extractor"])] = str(values["extractor.weights_sha256"])
-    return {
+    inputs = {
         "prompts": samples.prompts.provenance,
         "reference": reference.provenance if reference else None,
         "weights": weights,
     }
+    if outside is not None:
+        inputs["scores"] = {"file": outside.location, "sha256": outside.sha256}
+    return inputs

@@ -1,7 +1,5 @@
 """`drawbench-eval prompts`: shows a prompt set, or exports it as CSV."""
 
-import csv
-import io
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from drawbench_eval.commands.door import hydra_app, plain
+from drawbench_eval.commands.override import override
 from drawbench_eval.commands.settings import build
+from drawbench_eval.csv_text import csv_text
 
 if TYPE_CHECKING:
     from drawbench_eval.prompt import Prompt, PromptSet
@@ -28,7 +28,10 @@ _OPTIONAL = ("scoring_text", "image_id", "caption_id", "metadata")
 
 @dataclass(frozen=True, kw_only=True)
 class LengthSettings:
-    """Tokenizers to count with: an open_clip architecture; a folder or a name on the Hub. Null does not."""
+    """Tokenizers to count with: an open_clip architecture; a folder or a name on the Hub. Null does not.
+
+    t5: `auto` takes T5's where the Hub's cache has it. t5_limit: how many tokens the model reads.
+    """
 
     clip: str | None
     t5: str | None
@@ -71,7 +74,7 @@ def prompts(config: DictConfig) -> None:
     columns = " ".join(
         f"prompts.columns.{name}={name}" for name in ("id", "category", *_optional_columns(loaded))
     )
-    print(f"read back: prompts=file prompts.path={settings.output} {columns}")
+    print(f"read back: prompts=file {override('prompts.path', settings.output)} {columns}")
 
 
 def as_csv(loaded: "PromptSet") -> str:
@@ -79,13 +82,12 @@ def as_csv(loaded: "PromptSet") -> str:
 
     Facts of the embedded world are not in it.
     """
-    columns = _optional_columns(loaded)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "prompt", "category", *columns))
-    for prompt in loaded.prompts:
-        writer.writerow((prompt.id, prompt.text, prompt.category, *(_cell(prompt, name) for name in columns)))
-    return text.getvalue()
+    optional = _optional_columns(loaded)
+    rows = (
+        (prompt.id, prompt.text, prompt.category, *(_cell(prompt, name) for name in optional))
+        for prompt in loaded.prompts
+    )
+    return csv_text(("id", "prompt", "category", *optional), rows)
 
 
 def _optional_columns(loaded: "PromptSet") -> list[str]:
@@ -119,22 +121,25 @@ def _show(loaded: "PromptSet", settings: PromptsSettings) -> None:
     for line in not_counted:
         print(line)
     print(_repeats(loaded))
-    said = ", ".join(f"{name or 'no category'} {len(found)}" for name, found in _categories(loaded).items())
-    print(f"{loaded.name}: {len(loaded.prompts)} prompts ({said}), sha256 {loaded.sha256}")
+    categories = _categories(loaded)
+    said = ", ".join(f"{name or 'no category'} {len(found)}" for name, found in categories.items())
+    each = f" ({said})" if set(categories) != {""} else ""
+    print(f"{loaded.name}: {len(loaded.prompts)} prompts{each}, sha256 {loaded.sha256}")
 
 
 def _count(loaded: "PromptSet", wanted: LengthSettings) -> tuple[list["Lengths"], list[str]]:
     """What was counted, and a line for what was not."""
-    from drawbench_eval.prompts.lengths import clip_lengths, t5_lengths
+    from drawbench_eval.prompts.lengths import T5, cached_t5, clip_lengths, t5_lengths
 
     texts = [prompt.text for prompt in loaded.prompts]
     counted = [clip_lengths(texts, wanted.clip)] if wanted.clip is not None else []
-    if wanted.t5 is None:
-        return counted, [
-            "T5: not counted; give lengths.t5=FOLDER, or a name on the Hub such as google-t5/t5-small"
-        ]
+    tokenizer = cached_t5() if wanted.t5 == "auto" else wanted.t5
+    if tokenizer is None:
+        how = f"lengths.t5={T5} fetches its tokenizer once, lengths.t5=FOLDER reads one"
+        return counted, [] if wanted.t5 is None else [f"T5: not counted; {how}"]
     try:
-        counted.append(t5_lengths(texts, wanted.t5, limit=wanted.t5_limit))
+        fetch = wanted.t5 != "auto"
+        counted.append(t5_lengths(texts, tokenizer, limit=wanted.t5_limit, fetch=fetch))
     except ValueError as error:
         return counted, [f"T5: not counted; {error}"]
     return counted, []
@@ -145,9 +150,11 @@ def _by_category(loaded: "PromptSet", counted: Sequence["Lengths"]) -> Table:
     for lengths in counted:
         for heading in (f"{lengths.encoder} tokens: median", "longest", f"over {lengths.limit}"):
             table.add_column(heading, justify="right")
-    for name, found in _categories(loaded).items():
-        table.add_row(name or "no category", *_cells(found, counted))
-    table.add_section()
+    categories = _categories(loaded)
+    if set(categories) != {""}:
+        for name, found in categories.items():
+            table.add_row(name or "no category", *_cells(found, counted))
+        table.add_section()
     table.add_row("all", *_cells(range(len(loaded.prompts)), counted))
     return table
 

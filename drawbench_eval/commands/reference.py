@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from drawbench_eval.commands.door import hydra_app, plain
+from drawbench_eval.commands.override import override
 from drawbench_eval.commands.settings import build
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def reference(config: DictConfig) -> None:
         f"{settings.output}: {found.num_images} images of {found.name} in {extractor.dim} dimensions of "
         f"{extractor.name}, for {metric.name}"
     )
-    print(f"read back: reference=statistics reference.path={settings.output}")
+    print(f"read back: reference=statistics {override('reference.path', settings.output)}")
 
 
 def _show(found: "AnyReference") -> None:

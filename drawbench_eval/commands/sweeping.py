@@ -91,11 +91,18 @@ def _plan(config: DictConfig, config_name: str) -> tuple[list["RunPlan"], list[l
 def _points(config: DictConfig) -> list[list[str]]:
     """The overrides of every point, by the parser and the product that Hydra's own sweeper uses."""
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    texts = [f"{key}={value}" for key, value in params.items()] + _overrides(config)
     loader = GlobalHydra.instance().config_loader()
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(texts)
     (points,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return points
+
+
+def _overrides(config: DictConfig) -> list[str]:
+    """The overrides as they were written: an interpolation in one is resolved at each point, not before."""
+    written = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    assert isinstance(written, list)
+    return [str(override) for override in written]
 
 
 def _start(
@@ -123,7 +130,7 @@ def _record(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Seq
 
     return SweepRecord(
         name=_name(config),
-        created_from=[str(override) for override in config.hydra.overrides.task],
+        created_from=_overrides(config),
         swept=_swept(points),
         run_ids=[plan.run_id for plan in plans],
         labels=[plan.label for plan in plans],
@@ -135,7 +142,7 @@ def _name(config: DictConfig) -> str:
 
     if config.sweep is not None:
         return check_name(str(config.sweep))
-    return default_name(list(config.hydra.overrides.task), config.hydra.runtime.choices.get("experiment"))
+    return default_name(_overrides(config), config.hydra.runtime.choices.get("experiment"))
 
 
 def _swept(points: Sequence[Sequence[str]]) -> dict[str, list[Any]]:

@@ -20,6 +20,8 @@ from drawbench_eval.store import Arrays, Store
 # Raised when the same bytes are found in another state than before.
 _VERSION = 1
 _WHOLE, _MISSING, _UNREADABLE = 0, 1, 2
+# Photographs come in hundreds of sizes: the most common ones tell.
+_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,9 @@ class SetCheck:
     num_requested: samples that there should be. per_prompt: number of images -> how many prompts have it.
     without_image: prompts. lacking: samples of prompts that have others. absent: files that a manifest names.
     strangers, ignored: images that show none of the prompts, or that the pattern does not describe.
-    identical: images of equal content. unreadable, constant: why, or in which colour. sizes, modes, formats:
-    as stored, of what has a readable header. told_by: as of `Imported`.
+    identical: images of equal content. unreadable, constant: why, or in which colour. flagged: samples that
+    the set itself says a filter struck. sizes, modes, formats: as stored, of what has a readable header.
+    told_by: as of `Imported`.
     """
 
     location: str
@@ -45,6 +48,7 @@ class SetCheck:
     identical: tuple[tuple[str, ...], ...]
     unreadable: tuple[str, ...]
     constant: tuple[str, ...]
+    flagged: tuple[str, ...]
     sizes: Counter[str]
     modes: Counter[str]
     formats: Counter[str]
@@ -96,6 +100,7 @@ def check_set(imported: Imported, *, advance: Callable[[int], None]) -> SetCheck
         identical=_identical(samples),
         unreadable=tuple(look.detail for look in looks if look.status == "unreadable"),
         constant=tuple(f"{s.sample_id} ({look.color})" for s, look in found if look.status == "blank"),
+        flagged=tuple(sample.sample_id for sample, look in found if look.status == "flagged"),
         sizes=Counter(look.size for look in looks if look.size),
         modes=Counter(look.mode for look in looks if look.mode),
         formats=Counter(look.format for look in looks if look.format),
@@ -150,11 +155,10 @@ def _state(samples: SampleSet, sample: Sample) -> int:
 
 
 def _look(samples: SampleSet, sample: Sample) -> _Look:
-    loaded = samples.load(sample)
-    if loaded.status == "missing":
-        return _Look(status="missing")
+    loaded, data = samples.load_with_bytes(sample)
+    if data is None:
+        return _Look(status=loaded.status, detail=loaded.detail)
     try:
-        data = samples.read_bytes(sample)
         with Image.open(io.BytesIO(data)) as image:
             size, mode, kind = f"{image.width}x{image.height}", image.mode, image.format or "unknown"
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Warning, Image.DecompressionBombError):
@@ -190,6 +194,8 @@ def check_lines(found: SetCheck, *, limit: int | None = None) -> list[str]:
         lines.append(_counted("images that the pattern does not describe", found.ignored, limit))
     lines.append(_counted("unreadable images", found.unreadable, limit, separator="; "))
     lines.append(_counted("images of one colour, which are not scored", found.constant, limit))
+    if found.flagged:
+        lines.append(_counted("images that a filter struck, which are not scored", found.flagged, limit))
     groups = [" = ".join(group) for group in found.identical]
     lines.append(_counted("groups of identical images", groups, limit, separator="; "))
     lines.append(f"sizes: {_shares(found.sizes)}")
@@ -206,7 +212,11 @@ def _counted(what: str, names: Sequence[str], limit: int | None, *, separator: s
 
 
 def _shares(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none can be read"
+    said = [f"{name} {count}" for name, count in counts.most_common(_SHOWN)]
+    if len(counts) > _SHOWN:
+        others = counts.total() - sum(count for _, count in counts.most_common(_SHOWN))
+        said.append(f"and {len(counts) - _SHOWN} others {others}")
+    return ", ".join(said) or "none can be read"
 
 
 def _of_modes(modes: Counter[str]) -> str:
@@ -215,6 +225,8 @@ def _of_modes(modes: Counter[str]) -> str:
 
 
 def _of_formats(formats: Counter[str]) -> str:
+    if not formats:
+        return ""
     lossy = [name for name in formats if name in ("JPEG", "WEBP", "MPO")]
     if not lossy:
         return "; lossless: a reference of JPEG files differs by its compression, which FID sees"

@@ -87,7 +87,7 @@ class CommandGenerator(ExternalGenerator):
             kind="command",
             label=Path([*settings.files, self.words[0]][0]).stem,
             guidance_kind=settings.guidance_kind,
-            origin={"command": self.words, **_source(settings)},
+            origin=_origin(settings),
             settings=settings.settings,
             weights=hash_weights(settings.weights),
         )
@@ -212,15 +212,18 @@ def make(settings: CommandSettings, *, device: str, precision: str) -> CommandGe
     return CommandGenerator(settings)
 
 
-def _source(settings: CommandSettings) -> dict[str, Any]:
+def _origin(settings: CommandSettings) -> dict[str, Any]:
+    """Which model it is. Files are named without their folders: where they lie makes no difference."""
+    words = [Path(word).name if Path(word).is_file() else word for word in settings.words]
     if settings.version is not None:
-        return {"stated_version": settings.version}
+        return {"command": words, "stated_version": settings.version}
     if not settings.files:
         raise ValueError(
             f"model.version: no word of {settings.command!r} is a file that could be hashed; state which "
             "model it is"
         )
-    return {"files": {word: sha256_file(Path(word)) for word in settings.files}}
+    hashes = [[Path(word).name, sha256_file(Path(word))] for word in settings.files]
+    return {"command": words, "files": hashes}
 
 
 def _is_script(word: str) -> bool:

@@ -43,12 +43,16 @@ TEXT_LIMIT = 77
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeSettings:
-    """The `model` group of DeepFloyd IF. last: where the cascade ends; dtype: None follows `precision`."""
+    """The `model` group of DeepFloyd IF. last: where the cascade ends; dtype: None follows `precision`.
+
+    guidance_kind: there is one; it stands here so that every model's configuration says which it has.
+    """
 
     base: PixelStageSettings
     sr64: SuperResolutionSettings
     sr256: UpscalerSettings
     last: Literal["base", "sr64", "sr256"] = "sr256"
+    guidance_kind: Literal["cfg"] = "cfg"
     variant: str | None = None
     cache: Path | None = None
     safety_checker: bool = True

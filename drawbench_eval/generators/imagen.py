@@ -14,6 +14,8 @@ from drawbench_eval.files import digest, sha256_file
 from drawbench_eval.generators.base import Request
 from imagen_ref.cascade import Cascade, checkpoint_files
 from imagen_ref.samplers import SamplerSettings
+from imagen_ref.stage import Stage
+from imagen_ref.text.t5 import T5Encoder
 
 # Raised when the same settings and weights give other images than before.
 VERSION = 1
@@ -21,19 +23,55 @@ STAGES = ("base", "sr64")
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageFile:
+    """A stage's .safetensors."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFiles:
+    """The files of a cascade of two stages."""
+
+    base: StageFile
+    sr64: StageFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderFolder:
+    """A Hugging Face folder of a T5, and how many tokens of a prompt are kept."""
+
+    path: Path
+    max_length: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImagenSettings:
     """The `model` group of an Imagen cascade.
 
-    path: a packaged model's name or a folder; text_encoder: one of the encoders that lie in it.
+    path: a packaged model's name or a folder; text_encoder: one of the encoders that lie in it. Or else
+    `stages` and `encoder`: a file for each stage and the encoder's folder, whose paths may hold the name
+    `text_encoder`. sr64 is the first super-resolution, whatever its side.
     """
 
-    path: str
+    path: str | None = None
     text_encoder: str
     base: SamplerSettings
     sr64: SamplerSettings
+    stages: StageFiles | None = None
+    encoder: EncoderFolder | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.stages is None):
+            raise ValueError(
+                "path: a folder of stages is needed, or stages.base.path, stages.sr64.path and encoder.path, "
+                "but not both"
+            )
+        if (self.stages is None) != (self.encoder is None):
+            raise ValueError("encoder: stages and encoder go together; write model.encoder.path=FOLDER")
 
     @property
-    def stages(self) -> dict[str, SamplerSettings]:
+    def samplers(self) -> dict[str, SamplerSettings]:
         """Stage name -> its settings, in order."""
         return {name: getattr(self, name) for name in STAGES}
 
@@ -45,36 +83,42 @@ class ImagenGenerator:
 
     def __init__(self, settings: ImagenSettings, *, device: str, precision: str) -> None:
         self.settings, self.device, self.precision = settings, device, precision
-        self.label = (
-            f"{Path(settings.path).name}-w{settings.base.guidance_weight:g}-{settings.base.threshold}"
-        )
-        files = checkpoint_files(settings.path, text_encoder=settings.text_encoder)
+        name = Path(settings.path).name if settings.path is not None else f"imagen-{settings.text_encoder}"
+        self.label = f"{name}-w{settings.base.guidance_weight:g}-{settings.base.threshold}"
+        files = _files(settings)
         self.weights = {name: _checked_sha256(path) for name, path in files.items()}
         self.identity = _identity(settings, self.weights, precision)
         kinds = [
             [stage, values.sampler, values.num_steps, values.guidance_weight == 1]
-            for stage, values in settings.stages.items()
+            for stage, values in settings.samplers.items()
         ]
-        self.cost_key = digest(kinds)
+        # Networks of other sizes take another time.
+        sizes = [] if settings.stages is None else [path.stat().st_size for path in files.values()]
+        self.cost_key = digest([*kinds, *sizes])
 
     @cached_property
     def cascade(self) -> Cascade:
         """The loaded stages and text encoder."""
-        return Cascade.load(
-            self.settings.path,
-            text_encoder=self.settings.text_encoder,
-            device=self.device,
-            precision=self.precision,
-        )
+        chosen = self.settings
+        if chosen.stages is None or chosen.encoder is None:
+            assert chosen.path is not None
+            return Cascade.load(
+                chosen.path, text_encoder=chosen.text_encoder, device=self.device, precision=self.precision
+            )
+        encoder = T5Encoder(chosen.encoder.path, max_length=chosen.encoder.max_length, device=self.device)
+        files = (chosen.stages.base.path, chosen.stages.sr64.path)
+        stages = [Stage.load(path, device=self.device) for path in files]
+        return Cascade(encoder, stages, precision=self.precision)
 
     def generate(
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
     ) -> list[NDArray[np.uint8]]:
-        """One image [64, 64, 3] a request, in order."""
+        """One image [side, side, 3] of the last stage's side a request, in order."""
+        names = [stage.config.name for stage in self.cascade.stages]
         images = self.cascade.sample(
             [request.prompt for request in requests],
             seeds=[request.seed for request in requests],
-            settings=self.settings.stages,
+            settings=dict(zip(names, self.settings.samplers.values(), strict=True)),
             batch_size=batch_size,
             on_images=on_image,
         )
@@ -90,9 +134,21 @@ def make(settings: ImagenSettings, *, device: str, precision: str) -> ImagenGene
     return ImagenGenerator(settings, device=device, precision=precision)
 
 
+def _files(settings: ImagenSettings) -> dict[str, Path]:
+    """The weight files of the encoder and of each stage, by name."""
+    if settings.stages is None or settings.encoder is None:
+        assert settings.path is not None
+        return checkpoint_files(settings.path, text_encoder=settings.text_encoder)
+    return {
+        settings.text_encoder: settings.encoder.path / "model.safetensors",
+        "base": settings.stages.base.path,
+        "sr64": settings.stages.sr64.path,
+    }
+
+
 def _identity(settings: ImagenSettings, weights: Mapping[str, str], precision: str) -> dict[str, Any]:
     """Short names mean the base stage, `model.aug_level` the first super-resolution."""
-    base, sr64 = asdict(settings.base), asdict(settings.sr64)
+    base, sr64 = _said(settings.base), _said(settings.sr64)
     del base["aug_level"]
     return {
         "model.generator": "imagen",
@@ -104,6 +160,14 @@ def _identity(settings: ImagenSettings, weights: Mapping[str, str], precision: s
         **{f"model.sr64.{key}": value for key, value in sr64.items()},
         "precision": precision,
     }
+
+
+def _said(settings: SamplerSettings) -> dict[str, Any]:
+    """The fields, without the guidance interval where it is everything, as before there was one."""
+    values = asdict(settings)
+    if (settings.guidance_t_min, settings.guidance_t_max) == (0, 1):
+        del values["guidance_t_min"], values["guidance_t_max"]
+    return values
 
 
 def _checked_sha256(path: Path) -> str:

@@ -26,7 +26,8 @@ Repeat = tuple[int, ...]
 class Named:
     """Samples, their prompts, and the names of images that are none.
 
-    ignored: the pattern does not describe them. strangers: they name none of the prompts.
+    ignored: the pattern does not describe them. strangers: they name none of the prompts. Where columns name
+    the images, what they say stands with them.
     """
 
     samples: tuple[Sample, ...]
@@ -61,24 +62,27 @@ def read_names(
 ) -> Named:
     """The samples of `source`, whose images have the `labels` that `pattern` describes.
 
-    Every prompt gets as many samples as prompts usually have here: what lacks was never made. Raises
-    ValueError where the pattern describes nothing or cannot tell two images apart, and, unless
-    `leave_strangers`, for an image of no prompt.
+    Every prompt gets as many samples as prompts usually have here: what lacks was never made.
+
+    Raises ValueError where the pattern describes nothing or no image of a prompt, or cannot tell two images
+    apart, and, unless `leave_strangers`, for an image of no prompt.
     """
     prompt_of = finder(pattern, prompts, first_index=first_index)
     told: dict[str, _Told] = {}
     ignored, strangers = [], []
+    first_stranger: NoPromptError | None = None
     for name, label in zip(source.names, labels, strict=True):
         groups = pattern.read(label)
         if groups is None:
-            ignored.append(name)
+            ignored.append(_named(name, label))
             continue
         try:
             prompt = prompt_of(groups, label)
-        except NoPromptError:
+        except NoPromptError as error:
+            first_stranger = first_stranger or error
             if not leave_strangers:
                 raise
-            strangers.append(name)
+            strangers.append(_named(name, label))
             continue
         found = _told(name, label, groups, pattern, prompt)
         first = told.setdefault(found.sample_id, found)
@@ -87,7 +91,9 @@ def read_names(
                 f"model.pattern: {pattern.text!r} cannot tell {first.label!r} from {label!r}; "
                 "put {sample} or {seed} where they differ"
             )
-    if not told and not strangers:
+    if not told and first_stranger is not None:
+        raise ValueError(f"{first_stranger}; of {len(strangers)} such images none names a prompt")
+    if not told:
         raise ValueError(
             f"model.pattern: {pattern.text!r} describes none of the {len(ignored)} images in "
             f"{source.location}, such as {labels[0]!r}"
@@ -97,6 +103,10 @@ def read_names(
         prompts = PromptSet(name="none", prompts=tuple(own.values()))
     samples = _in_order(told, content_hashes(source, sorted(image.name for image in told.values())), prompts)
     return Named(samples=samples, prompts=prompts, ignored=tuple(ignored), strangers=tuple(strangers))
+
+
+def _named(name: str, label: str) -> str:
+    return name if name == label else f"{name} ({label})"
 
 
 def _told(name: str, label: str, groups: Groups, pattern: Pattern, prompt: Prompt) -> _Told:

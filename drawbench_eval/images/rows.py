@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from drawbench_eval.quiet import without_bars
+
 # How files of one split are named that belong together.
 _PART_OF_SPLIT = re.compile(r"(.+)-\d{5}-of-\d{5}\.parquet", re.IGNORECASE)
 
@@ -92,7 +94,8 @@ def parquet_rows(path: Path, files: Sequence[Path]) -> RowSource:
 
 def _load(path: Path, load: Any) -> Any:
     try:
-        return load()
+        with without_bars():
+            return load()
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"{path}: not a readable dataset ({reason})") from error

@@ -1,15 +1,14 @@
 """Tables from Hugging Face datasets: saved on disk, or fetched from the Hub."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drawbench_eval.files import sha256_bytes
-from drawbench_eval.prompts.quiet import quiet
 from drawbench_eval.prompts.rows import Row, Table, table_of
+from drawbench_eval.quiet import quiet, without_bars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ def _table(load: Callable[[], Any], *, key: str, location: str, split: str | Non
     import datasets
 
     try:
-        with quiet(), _without_bars():
+        with quiet(), without_bars():
             found = load()
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -83,16 +82,3 @@ def _one_split(found: Any, location: str, split: str | None) -> Any:
     if split is not None and split not in found:
         raise ValueError(f"prompts.split: {split} is none of {location}'s splits: {names}")
     return found[split] if split is not None else next(iter(found.values()))
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    import datasets
-
-    shown = datasets.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()

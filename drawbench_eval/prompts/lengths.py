@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drawbench_eval.prompts.quiet import quiet
+from drawbench_eval.quiet import quiet
+
+# All sizes of T5 have one vocabulary; this is the smallest.
+T5 = "google-t5/t5-small"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +43,26 @@ def clip_lengths(texts: Sequence[str], architecture: str) -> Lengths:
     return Lengths(encoder="CLIP", tokenizer=architecture, limit=int(tokenizer.context_length), counts=counts)
 
 
-def t5_lengths(texts: Sequence[str], tokenizer: str, *, limit: int) -> Lengths:
+def cached_t5() -> str | None:
+    """The name of T5's tokenizer where the Hub's cache has it; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    files = (try_to_load_from_cache(T5, name) for name in ("tokenizer.json", "spiece.model"))
+    return T5 if any(isinstance(file, str) for file in files) else None
+
+
+def t5_lengths(texts: Sequence[str], tokenizer: str, *, limit: int, fetch: bool = True) -> Lengths:
     """By the tokenizer of a folder, or of a model on the Hub, with the end token.
 
-    Raises ValueError where it cannot be had.
+    fetch: False takes it from the Hub's cache and asks nobody. Raises ValueError where it cannot be had.
     """
     from transformers import AutoTokenizer
 
     try:
         with quiet():
-            loaded = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
+            loaded = AutoTokenizer.from_pretrained(
+                tokenizer, trust_remote_code=False, local_files_only=not fetch
+            )
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{tokenizer} cannot be loaded ({reason})") from error

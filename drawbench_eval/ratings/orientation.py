@@ -6,12 +6,15 @@ _SWAPPED = {"a": "b", "b": "a"}
 _PAIRS = (("model_a", "model_b"), ("sample_ids_a", "sample_ids_b"))
 
 
-def oriented(table: pd.DataFrame, second: str | None = None) -> pd.DataFrame:
+def oriented(table: pd.DataFrame, second: str | None = None, first: str | None = None) -> pd.DataFrame:
     """Pairwise ratings with model_a before model_b by their names, choices and sides turned along.
 
-    `second`, such as the reference, always stands as model_b. The rows stay in their order.
+    `second`, such as the reference, always stands as model_b, and `first` as model_a where it is not against
+    `second`. The rows stay in their order.
     """
     turn = table["model_a"] > table["model_b"]
+    if first is not None:
+        turn = (turn | (table["model_b"] == first)) & (table["model_a"] != first)
     if second is not None:
         turn = (turn | (table["model_a"] == second)) & (table["model_b"] != second)
     turn = turn.astype(bool)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from drawbench_eval.csv_text import csv_text
 from drawbench_eval.files import write_text
-from drawbench_eval.ratings.spreadsheet import csv_text, escape
+from drawbench_eval.ratings.spreadsheet import escape
 
 # line: the physical line on which the row begins, the header's being 1; in Parquet the row, from 1.
 COLUMNS = ("file", "line", "column", "value", "reason")

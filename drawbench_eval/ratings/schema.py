@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from drawbench_eval.csv_text import csv_text
 from drawbench_eval.files import atomic_path, write_text
-from drawbench_eval.ratings.spreadsheet import csv_text, escape
+from drawbench_eval.ratings.spreadsheet import escape
 
 FormName = Literal["pairwise", "pointwise", "proportion"]
 QuestionKind = Literal["pairwise", "realism", "alignment", "ordinal", "proportion"]
@@ -23,6 +24,8 @@ ColumnKind = Literal["text", "choice", "side", "flag", "number", "positive", "sh
 CHOICES = ("a", "indifferent", "b")
 SIDES = ("a", "b")
 ALIGNMENT_LEVELS = (0.0, 50.0, 100.0)
+# Between the sample ids of one cell.
+SAMPLES_SEPARATOR = "|"
 
 # realism: two alternatives, one of them the reference. alignment: yes, somewhat, no = 100, 50, 0. ordinal:
 # levels in order, such as 1 to 5.

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from drawbench_eval.images.prepare import Preparation
-from drawbench_eval.images.source import ImageSource, labels, open_source
+from drawbench_eval.images.source import ImageSource, labels
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.references.base import Reference
 from drawbench_eval.references.hashes import Progress, silent
-from drawbench_eval.references.images import files_reference
+from drawbench_eval.references.images import files_reference, open_images
 from drawbench_eval.store import Store
 
 # As COCO names its files: with the split up to 2015, without it from 2017 on. Other paddings are somebody's
@@ -45,9 +45,7 @@ def coco_reference(
     another number, and, with their count and the first of them, for photographs of the prompts that are not
     there.
     """
-    source = open_source(path)
-    if not source.names:
-        raise ValueError(f"reference.path: {path} holds no images")
+    source = open_images(path)
     by_id = _by_id(source, split, column)
     remarks = []
     if len(by_id) < len(source.names):

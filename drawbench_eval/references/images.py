@@ -24,10 +24,19 @@ def folder_reference(
     Raises ValueError where there are none, and, naming the file, where one cannot be read (later, where it
     cannot be decoded or prepared): a reference is whole or it is another one.
     """
-    source = open_source(path)
+    source = open_images(path)
+    return files_reference("folder", source, source.names, preparation, store=store, progress=progress)
+
+
+def open_images(path: Path) -> ImageSource:
+    """The images at `reference.path`. Raises ValueError where there are none."""
+    try:
+        source = open_source(path)
+    except ValueError as error:
+        raise ValueError(f"reference.path: {error}") from error
     if not source.names:
         raise ValueError(f"reference.path: {path} holds no images")
-    return files_reference("folder", source, source.names, preparation, store=store, progress=progress)
+    return source
 
 
 def files_reference(

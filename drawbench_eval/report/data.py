@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from drawbench_eval.analysis.collect import MetricInfo, Run, metric_infos, read_runs, require_one_protocol
+from drawbench_eval.analysis.collect import (
+    MetricInfo,
+    Run,
+    metric_infos,
+    outside,
+    read_runs,
+    require_one_protocol,
+)
 from drawbench_eval.analysis.curves import Curve, make_curves
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
@@ -66,7 +73,7 @@ def load_sweep(
         require_one_protocol(metrics)
     scores = {run.run_id: read_scores(run) for run in complete}
     curves = make_curves(runs)
-    alignments, distances = present(ALIGNMENT, metrics), present(DISTANCE, metrics)
+    alignments, distances = (*present(ALIGNMENT, metrics), *outside(metrics)), present(DISTANCE, metrics)
     distance = distances[0] if distances else None
     return ReportData(
         name=name or "all runs",

@@ -95,13 +95,13 @@ def _grid(
             if kept is not None:
                 tiles[row, weights.index(weight)] = _tile(folders[run.run_id] / kept.path)
     side = max(max(tile.shape[:2]) for tile in tiles.values())
-    sheet = _sheet(tiles, rows=len(curves), columns=len(weights), side=side)
+    drawn = sheet(tiles, rows=len(curves), columns=len(weights), side=side)
     width, height = _size(rows=len(curves), columns=len(weights))
     with figure_style(name):
         figure = Figure(figsize=(width, height))
         box = (_ROW_NAMES / width, 0.0, 1 - _ROW_NAMES / width, 1 - _COLUMN_NAMES / height)
         ax = figure.add_axes(box)
-        ax.imshow(sheet, interpolation="none", aspect="auto")
+        ax.imshow(drawn, interpolation="none", aspect="auto")
         step = side * (1 + _GAP)
         ax.set_xticks(
             [(column * step) + side / 2 for column in range(len(weights))],
@@ -127,7 +127,7 @@ def _size(*, rows: int, columns: int) -> tuple[float, float]:
     return _ROW_NAMES + tile * columns, _COLUMN_NAMES + tile * rows
 
 
-def _sheet(tiles: Mapping[tuple[int, int], Pixels], *, rows: int, columns: int, side: int) -> Pixels:
+def sheet(tiles: Mapping[tuple[int, int], Pixels], *, rows: int, columns: int, side: int) -> Pixels:
     """The tiles on white, in the middle of their cells; a grey cell where there is no image."""
     gap = round(side * _GAP)
     step = side + gap

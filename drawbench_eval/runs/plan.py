@@ -21,6 +21,7 @@ class Samples(Protocol):
 
     label: a short name for folders. guidance_kind: "cfg", "distilled" or "none". device, precision: where the
     images are computed. cost_key: equal for two that take the same time an image. weights: name -> sha256.
+    remarks: what every number says of them.
     """
 
     @property
@@ -39,9 +40,15 @@ class Samples(Protocol):
     def cost_key(self) -> str: ...
     @property
     def weights(self) -> Mapping[str, str]: ...
+    @property
+    def remarks(self) -> Sequence[str]: ...
 
     def factors(self) -> dict[str, Any]:
         """Everything that can change the images, flat."""
+        ...
+
+    def sample_paths(self) -> dict[str, str]:
+        """Every sample's id and its path in the set; "" for one that was never made."""
         ...
 
     def count_done(self, folder: Path) -> int:
@@ -70,6 +77,8 @@ class GeneratedSamples:
     """Images that a generator makes into the run's folder."""
 
     plan: SamplePlan
+
+    remarks = ()
 
     @property
     def prompts(self) -> PromptSet:
@@ -112,6 +121,11 @@ class GeneratedSamples:
             "seed": self.plan.seed,
             "num_images_per_prompt": self.plan.num_images_per_prompt,
         }
+
+    def sample_paths(self) -> dict[str, str]:
+        """Ids and the names that images will have."""
+        ids = [request.sample_id for request in self.plan.requests]
+        return {sample_id: generation.image_name(sample_id) for sample_id in ids}
 
     def count_done(self, folder: Path) -> int:
         """How many images are there already."""
@@ -163,6 +177,12 @@ class ImportedSamples:
     def num_images(self) -> int:
         return len(self.imported.samples.samples)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Images of no prompt that were left out."""
+        strangers = len(self.imported.strangers)
+        return (f"images without prompt were left out: {strangers}",) if strangers else ()
+
     def factors(self) -> dict[str, Any]:
         """What the images show, by content."""
         return {
@@ -172,6 +192,10 @@ class ImportedSamples:
             "prompts.name": self.prompts.name,
             "prompts.sha256": self.prompts.sha256,
         }
+
+    def sample_paths(self) -> dict[str, str]:
+        """Ids and paths as they were found."""
+        return {sample.sample_id: sample.path for sample in self.imported.samples.samples}
 
     def count_done(self, folder: Path) -> int:  # noqa: ARG002  (they are elsewhere)
         """All images that there are."""

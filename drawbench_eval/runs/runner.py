@@ -10,6 +10,7 @@ from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.runs.environment import environment
 from drawbench_eval.runs.identity import run_folder, run_id
+from drawbench_eval.runs.outside_scores import OutsideScores
 from drawbench_eval.runs.plan import Samples
 from drawbench_eval.runs.progress import show_progress
 from drawbench_eval.runs.reading import read_references
@@ -21,7 +22,7 @@ from drawbench_eval.runs.scoring import score
 class RunPlan:
     """Everything one run needs. `factors` is its identity; `inputs` and `config` are for the record only.
 
-    `preparation` is what happens to every sample before the metrics see it.
+    `preparation` is what happens to every sample before the metrics see it. `outside`: scores made elsewhere.
     """
 
     label: str
@@ -32,6 +33,7 @@ class RunPlan:
     inputs: Mapping[str, Any]
     config: Mapping[str, Any]
     results: Path
+    outside: OutsideScores | None = None
 
     @property
     def run_id(self) -> str:
@@ -82,6 +84,8 @@ def _run(plan: RunPlan, folder: Path) -> RunRecord:
             folder / "scores.parquet",
             preparation=plan.preparation,
             advance=advance,
+            remarks=plan.samples.remarks,
+            outside=plan.outside,
         )
     scored = time.monotonic()
     requested, cut = plan.samples.num_images, plan.samples.truncated_prompts()

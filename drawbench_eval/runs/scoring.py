@@ -1,6 +1,6 @@
 """A sample set -> metric values and `scores.parquet`, a row a sample, in the manifest's order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from drawbench_eval.images.loading import load_ahead
 from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric, MetricResult
 from drawbench_eval.prompt import PromptSet
+from drawbench_eval.runs.outside_scores import OutsideScores
 from drawbench_eval.runs.progress import Advance
 from drawbench_eval.samples import SampleSet
 
@@ -37,11 +38,14 @@ def score(
     *,
     preparation: Preparation,
     advance: Advance,
+    remarks: Sequence[str] = (),
+    outside: OutsideScores | None = None,
 ) -> Scores:
     """Score `samples`, prepared, with every metric and write the per-sample table to `path`, atomically.
 
     An image that is missing, unreadable, blank or flagged is given to the metrics as None: counted, named and
-    unscored. Images are read and prepared ahead by threads while the metrics compute.
+    unscored. Images are read and prepared ahead by threads while the metrics compute. `remarks` stand with
+    every number.
     """
     by_id = {prompt.id: prompt for prompt in prompts.prompts}
     unscored: dict[str, list[str]] = {"missing": [], "unreadable": [], "blank": [], "flagged": []}
@@ -57,17 +61,29 @@ def score(
             metric.update([found.image for found in loaded], [by_id[sample.prompt_id] for sample in part])
         advance(len(part))
     results = {name: metric.compute() for name, metric in metrics.items()}
-    _write_table(samples, results, path)
+    _write_table(samples, results, outside, path)
     gaps = _gaps(unscored, len(every))
     values = {}
     for name, result in results.items():
         value = result.value.to_json()
         values[name] = {
             **value,
-            "notes": [*value["notes"], *gaps],
+            "notes": [*value["notes"], *gaps, *remarks],
             "protocol": _protocol(metrics[name]),
         }
+    if outside is not None:
+        values.update(_outside_entries(samples, prompts, outside, remarks))
     return Scores(metrics=values, unscored=unscored)
+
+
+def _outside_entries(
+    samples: SampleSet, prompts: PromptSet, outside: OutsideScores, remarks: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    ids = [sample.sample_id for sample in samples.samples]
+    prompt_ids = [sample.prompt_id for sample in samples.samples]
+    conditions = {"prompts_sha256": prompts.sha256}
+    entries = {name: outside.entry(name, ids, prompt_ids, conditions) for name in outside.values}
+    return {name: {**entry, "notes": [*entry["notes"], *remarks]} for name, entry in entries.items()}
 
 
 def _gaps(unscored: Mapping[str, list[str]], requested: int) -> list[str]:
@@ -82,7 +98,9 @@ def _protocol(metric: EvalMetric) -> dict[str, Any]:
     return {"id": protocol.id, "name": protocol.name, "values": dict(protocol.values)}
 
 
-def _write_table(samples: SampleSet, results: Mapping[str, MetricResult], path: Path) -> None:
+def _write_table(
+    samples: SampleSet, results: Mapping[str, MetricResult], outside: OutsideScores | None, path: Path
+) -> None:
     columns: dict[str, Any] = {
         "sample_id": [sample.sample_id for sample in samples.samples],
         "prompt_id": [sample.prompt_id for sample in samples.samples],
@@ -91,5 +109,7 @@ def _write_table(samples: SampleSet, results: Mapping[str, MetricResult], path: 
     }
     for result in results.values():
         columns.update(result.columns)
+    if outside is not None:
+        columns.update({name: outside.column(name, columns["sample_id"]) for name in outside.values})
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)

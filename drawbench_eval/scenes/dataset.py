@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from drawbench_eval.scenes.layout import Scene, Thing, place
 from drawbench_eval.scenes.renderer import render
 
 MISSPELT_SHARE = 0.03
+RENDER_CHUNK = 1000
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[Facts, Scene]:
@@ -92,15 +96,31 @@ class SceneData:
 def _render_all(
     pixels: Path, facts: Path, *, num: int, side: int, seed: int, palette: str, report: Callable[[int], None]
 ) -> None:
-    """Fills both files; the facts come last and under their own name only when complete."""
+    """Fills both files on all cores; the facts come last and under their own name only when complete."""
     images = np.lib.format.open_memmap(pixels, mode="w+", dtype=np.uint8, shape=(num, side, side, 3))
+    images.flush()
+    render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette)
+    chunks = [range(start, min(start + RENDER_CHUNK, num)) for start in range(0, num, RENDER_CHUNK)]
+    partial_facts = facts.with_suffix(".partial")
+    with ExitStack() as stack:
+        file = stack.enter_context(partial_facts.open("w"))
+        if len(chunks) == 1:
+            rendered: Iterable[list[str]] = map(render_some, chunks)
+        else:
+            rendered = stack.enter_context(ProcessPoolExecutor()).map(render_some, chunks)
+        for chunk, lines in zip(chunks, rendered, strict=True):
+            file.writelines(line + "\n" for line in lines)
+            report(chunk.stop)
+    partial_facts.replace(facts)
+
+
+def _render_some(pixels: Path, indices: range, *, seed: int, side: int, palette: str) -> list[str]:
+    """Draws some items into the array; returns their facts as lines of JSON."""
+    images = np.load(pixels, mmap_mode="r+")
     lines = []
-    for index in range(num):
+    for index in indices:
         claims, scene = draw_scene(np.random.default_rng([seed, index]))
         images[index] = render(scene, side, palette=palette)
         lines.append(json.dumps(claims.to_json()))
-        report(index + 1)
     images.flush()
-    partial = facts.with_suffix(".partial")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(facts)
+    return lines

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from drawbench_eval.stats.bootstrap import NUM_DRAWS, bootstrap_mean, percentile_interval
-from drawbench_eval.stats.clustered import Array, share_interval
+from drawbench_eval.stats.clustered import Array, Estimate, share_interval, t_quantile
 from drawbench_eval.stats.twoway import TwoWay, two_way_macro, two_way_mean
 
 LEVEL = 0.95
@@ -26,6 +27,9 @@ A, INDIFFERENT, B = 1, 0, -1
 
 Interval = tuple[float, float]
 UNDEFINED: Interval = (math.nan, math.nan)
+
+# Of judgements: 0 and 1 alone, from 0 to 1, or any numbers.
+_Scale = Literal["share", "bounded", "any"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +90,14 @@ def share_rate(
 ) -> Rate:
     """The share of judgements [n] that are 1 (the others are 0).
 
-    With `categories` [n] it is the macro average: the plain mean of the categories' shares. Pooled intervals
-    are Wilson's, those of macro averages normal; clustered ones are Wilson's at the effective sample size.
+    With `categories` [n] it is the macro average: the plain mean of the categories' shares. Intervals are
+    Wilson's, clustered ones at the effective sample size; the pooled one of a macro average is normal.
     """
     x = np.asarray(chosen, dtype=np.float64)
     odd = x[(x != 0) & (x != 1)]
     if len(odd):
         raise ValueError(f"judgements: {odd[0]:g} is neither 0 nor 1")
-    return _rate(x, prompts, raters, categories, seed=seed, num_draws=num_draws, is_share=True)
+    return _rate(x, prompts, raters, categories, seed=seed, num_draws=num_draws, scale="share")
 
 
 def mean_rate(
@@ -105,9 +109,12 @@ def mean_rate(
     categories: ArrayLike | None = None,
     num_draws: int = NUM_DRAWS,
 ) -> Rate:
-    """The mean of judgements [n] on any scale, such as 100 / 50 / 0; with `categories` the macro average."""
+    """The mean of judgements [n] on any scale, such as 100 / 50 / 0; with `categories` the macro average.
+
+    Where all judgements are equal an error of 0 says nothing, and the intervals are undefined.
+    """
     x = np.asarray(values, dtype=np.float64)
-    return _rate(x, prompts, raters, categories, seed=seed, num_draws=num_draws, is_share=False)
+    return _rate(x, prompts, raters, categories, seed=seed, num_draws=num_draws, scale="any")
 
 
 def preference(
@@ -130,9 +137,9 @@ def preference(
         raise ValueError(f"choices: {odd[0]:g} is none of 1 (a), 0 (indifferent), -1 (b)")
     decided = x != INDIFFERENT
 
-    def of(values: Array, kept: NDArray[np.bool_] | slice, *, is_share: bool = True) -> Rate:
+    def of(values: Array, kept: NDArray[np.bool_] | slice, *, scale: _Scale = "share") -> Rate:
         labels = [None if kind is None else np.asarray(kind)[kept] for kind in (prompts, raters, categories)]
-        return _rate(values[kept], *labels, seed=seed, num_draws=num_draws, is_share=is_share)
+        return _rate(values[kept], *labels, seed=seed, num_draws=num_draws, scale=scale)
 
     whole = slice(None)
     chose_a = (x == A).astype(np.float64)
@@ -141,7 +148,7 @@ def preference(
         indifferent=of((~decided).astype(np.float64), whole),
         b=of((x == B).astype(np.float64), whole),
         dropped=of(chose_a, decided),
-        split=of((x + 1) / 2, whole, is_share=False),
+        split=of((x + 1) / 2, whole, scale="bounded"),
     )
 
 
@@ -159,7 +166,7 @@ def _rate(
     *,
     seed: int,
     num_draws: int,
-    is_share: bool,
+    scale: _Scale,
 ) -> Rate:
     clustered, ci95_clustered = None, None
     if prompts is not None or raters is not None:
@@ -168,12 +175,12 @@ def _rate(
         else:
             clustered = two_way_macro(x, categories, prompts, raters)
         estimate = clustered.estimate
-        ci95_clustered = share_interval(estimate, LEVEL) if is_share else estimate.interval(LEVEL)
+        ci95_clustered = _interval(estimate, scale)
     strata = _strata(len(x), categories)
     return Rate(
         value=float(np.mean([x[rows].mean() for rows in strata])) if len(x) else math.nan,
         n=len(x),
-        ci95_pooled=_pooled_interval(x, strata, is_share=is_share),
+        ci95_pooled=_pooled_interval(x, strata, scale),
         ci95_clustered=ci95_clustered,
         ci95_bootstrap=None if prompts is None else _bootstrap_interval(x, prompts, strata, seed, num_draws),
         clustered=clustered,
@@ -188,17 +195,52 @@ def _strata(n: int, categories: ArrayLike | None) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(codes == code) for code in range(int(codes.max(initial=-1)) + 1)]
 
 
-def _pooled_interval(x: Array, strata: list[NDArray[np.int64]], *, is_share: bool) -> Interval:
-    """The interval of judgements that are all independent: Wilson's of one share, otherwise normal."""
-    if is_share and len(strata) == 1:
+def _interval(estimate: Estimate, scale: _Scale) -> Interval:
+    if scale == "share":
+        return share_interval(estimate, LEVEL)
+    if scale == "bounded":
+        return bounded_interval(estimate)
+    return estimate.interval(LEVEL) if estimate.standard_error != 0 else UNDEFINED
+
+
+def _pooled_interval(x: Array, strata: list[NDArray[np.int64]], scale: _Scale) -> Interval:
+    """The interval of judgements that are all independent, of one stratum by the normal quantile."""
+    if scale == "share" and len(strata) == 1:
         wilson = binomtest(int(x.sum()), len(x)).proportion_ci(LEVEL, method="wilson")
         return float(wilson.low), float(wilson.high)
     if not strata or min(map(len, strata)) < 2:
         return UNDEFINED
     value = float(np.mean([x[rows].mean() for rows in strata]))
     variance = sum(float(x[rows].var(ddof=1)) / len(rows) for rows in strata) / len(strata) ** 2
-    reach = float(ndtri(0.5 + LEVEL / 2)) * math.sqrt(variance)
+    quantile = float(ndtri(0.5 + LEVEL / 2))
+    if scale == "bounded" and len(strata) == 1:
+        return _wilson(value, variance, quantile, len(x))
+    if variance == 0:
+        return UNDEFINED
+    reach = quantile * math.sqrt(variance)
     return value - reach, value + reach
+
+
+def bounded_interval(estimate: Estimate) -> Interval:
+    """Wilson's interval of a clustered mean of values in [0, 1], such as choices with ties as one half.
+
+    n is replaced by p(1-p)/SE^2 and z by t(C-1), as in `stats.clustered.share_interval`, but it may be above
+    the number of judgements, since values between 0 and 1 vary less than shares. Where all values agree the
+    number of clusters stands for n.
+    """
+    quantile = t_quantile(estimate.num_clusters - 1, LEVEL)
+    if math.isnan(quantile) or math.isnan(estimate.standard_error):
+        return UNDEFINED
+    return _wilson(estimate.value, estimate.standard_error**2, quantile, estimate.num_clusters)
+
+
+def _wilson(p: float, variance: float, quantile: float, n_without_error: float) -> Interval:
+    spread = p * (1.0 - p)
+    n = spread / variance if spread > 0 and variance > 0 else n_without_error
+    weight = quantile**2 / n
+    centre = (p + weight / 2) / (1 + weight)
+    reach = math.sqrt(weight) / (1 + weight) * math.sqrt(spread + weight / 4)
+    return max(centre - reach, 0.0), min(centre + reach, 1.0)
 
 
 def _bootstrap_interval(

@@ -24,6 +24,9 @@ from drawbench_eval.stats.clustered import Array, Estimate
 
 # With fewer clusters of either kind an interval is said to rest on few.
 FEW_CLUSTERS = 10
+# Deviations and sums of them that differ from 0 by rounding alone are 0: an error of 1e-17 would make
+# everything significant.
+ROUNDING = 1e-12
 
 Codes = NDArray[np.int64]
 
@@ -137,7 +140,7 @@ def two_way_mean(
         return two_way(math.nan, x, prompts, raters)
     shares = w / w.sum()
     mean = float(shares @ x)
-    return two_way(mean, shares * (x - mean), prompts, raters)
+    return two_way(mean, shares * _deviations(x, mean), prompts, raters)
 
 
 def two_way_macro(
@@ -155,7 +158,7 @@ def two_way_macro(
     codes = _codes("strata", strata, len(x))
     sizes = np.bincount(codes).astype(np.float64)
     means = np.bincount(codes, weights=x) / sizes
-    influence = (x - means[codes]) / (sizes[codes] * len(sizes))
+    influence = _deviations(x, means[codes]) / (sizes[codes] * len(sizes))
     value = float(means.mean())
     if prompts is None:
         return two_way(value, influence, prompts, raters)
@@ -194,7 +197,7 @@ def two_way_difference(
         raise ValueError(f"judgements: {len(a)} and {len(b)}; a difference takes some on either side")
     shares = [w / w.sum() for w in weights]
     means = [float(share @ x) for share, x in zip(shares, (a, b), strict=True)]
-    influence = np.concatenate([shares[0] * (a - means[0]), -shares[1] * (b - means[1])])
+    influence = np.concatenate([shares[0] * _deviations(a, means[0]), -shares[1] * _deviations(b, means[1])])
     return two_way(means[0] - means[1], influence, _joined(prompts), _joined(raters))
 
 
@@ -202,6 +205,12 @@ def equal_weights(clusters: ArrayLike) -> Array:
     """Weights [n] under which each cluster [n] counts the same: one over its size."""
     _, index, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
     return np.asarray(1.0 / sizes[index])
+
+
+def _deviations(values: Array, centre: Array | float) -> Array:
+    """Values minus their centre, 0 where they differ by rounding alone."""
+    apart = values - centre
+    return np.where(np.abs(apart) > ROUNDING * np.abs(values).max(initial=0.0), apart, 0.0)
 
 
 def _prompts_of_strata(codes: Codes, prompts: ArrayLike) -> Array:
@@ -245,4 +254,5 @@ def _part(influence: Array, codes: Codes) -> Array:
     if count < 2:
         return np.full((width, width), np.nan)
     sums = cluster_sums(influence, codes)
+    sums[np.abs(sums) <= ROUNDING * cluster_sums(np.abs(influence), codes)] = 0.0
     return np.asarray(count / (count - 1) * (sums.T @ sums))

@@ -69,6 +69,9 @@ class TextEncoder(Protocol):
     def truncated(self, prompts: Sequence[str]) -> list[int]:
         """Positions of the prompts that are longer than `max_length`."""
 
+    def release(self) -> None:
+        """Frees the weights; the next `encode` reads them again."""
+
 
 def null_embedding(batch: int, dim: int, *, length: int = 1) -> TextEmbedding:
     """The embedding of no text: zero states, nothing visible. The length changes nothing."""

@@ -1,8 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from drawbench_eval.files import sha256_file
@@ -41,6 +44,28 @@ def test_a_set_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert loaded.image is not None
     np.testing.assert_array_equal(loaded.image, IMAGE)
     assert read.load(never).status == "missing"
+
+
+TEXTS = st.text(alphabet=st.one_of(st.sampled_from("\r\n\t\",' \u2028"), st.characters(codec="utf-8")))
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
+def test_any_texts_come_back_from_a_manifest(texts: list[tuple[str, str]]) -> None:
+    samples = [
+        Sample(
+            sample_id=f"s{number}",
+            prompt_id=f"{category}-{number}",
+            prompt=prompt,
+            category=category,
+            seed=number,
+            path="",
+            sha256="",
+        )
+        for number, (prompt, category) in enumerate(texts)
+    ]
+    with TemporaryDirectory() as folder:
+        SampleSet.write(Path(folder), samples, {})
+        assert SampleSet.read(Path(folder)).samples == tuple(samples)
 
 
 def test_files_that_are_missing_changed_or_broken_are_told_apart_when_loaded(tmp_path: Path) -> None:

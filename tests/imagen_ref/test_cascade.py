@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tiny_encoders import make_encoder
 
 from imagen_ref.cascade import Cascade, checkpoint_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage, StageConfig, save_stage
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding
+from imagen_ref.text.folder import FolderEncoder
 from imagen_ref.text.t5 import T5Encoder
 
 PROMPTS = ["a red circle", "two squares", "", "cross", "a red circle", "ring", "a star below a ring", "a"]
@@ -163,6 +167,52 @@ class TestLoad:
         assert cascade.encoder.max_length == 5
         images = cascade.sample(["red circle", ""], seeds=[1, 2], settings=SETTINGS)
         assert images.shape == (2, 16, 16, 3)
+
+    def test_one_at_a_time_gives_the_same_and_holds_one(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prompts, seeds = ["red circle", "", "two"], [1, 2, 3]
+        expected = Cascade.load(folder).sample(prompts, seeds=seeds, settings=SETTINGS, batch_size=2)
+        cascade = Cascade.load(folder, one_at_a_time=True)
+        loaded: list[weakref.ref[Stage]] = []
+        load = Stage.load
+
+        def noted(path: Path, *, device: str = "cpu") -> Stage:
+            gc.collect()
+            assert isinstance(cascade.encoder, FolderEncoder)
+            assert cascade.encoder._model is None
+            assert all(before() is None for before in loaded)
+            stage = load(path, device=device)
+            loaded.append(weakref.ref(stage))
+            return stage
+
+        monkeypatch.setattr(Stage, "load", noted)
+        finished: list[int] = []
+        for _ in range(2):
+            images = cascade.sample(
+                prompts, seeds=seeds, settings=SETTINGS, batch_size=2, on_images=finished.append
+            )
+            assert np.array_equal(images, expected)
+        assert len(loaded) == 4
+        assert finished == [2, 1, 2, 1]
+
+    @pytest.mark.parametrize("kind", ["bert", "clip", "gpt2"])
+    def test_an_encoder_of_any_family_from_elsewhere(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory, kind: str
+    ) -> None:
+        source = make_encoder(kind, tmp_path_factory.mktemp(kind))
+        content = json.loads((folder / "cascade.json").read_text())
+        content["text_encoders"][kind] = {
+            "source": str(source),
+            "max_length": 7,
+            "precision": "bfloat16",
+            "stages": content["text_encoders"]["t5"]["stages"],
+        }
+        (folder / "cascade.json").write_text(json.dumps(content))
+        # Refused, because the stages were trained with the T5.
+        with pytest.raises(ValueError, match=r"stage base was trained with t5, of other weights"):
+            Cascade.load(folder, text_encoder=kind)
+        assert list(checkpoint_files(folder, text_encoder=kind)) == ["base", "sr16"]
 
     def test_checkpoint_files(self, folder: Path) -> None:
         assert checkpoint_files(folder) == {

@@ -10,28 +10,39 @@ from torch import Tensor, nn
 from imagen_ref.layers import KeyValue, TextAttention, TextContext
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding
-from imagen_ref.unet import UNetConfig
 
 PROMPTS = ["a red circle", "two blue squares and a star", "cross", ""]
 ROUNDING = {"atol": 2e-5, "rtol": 2e-5}
 VISIBLE = 1e-3
 
 
-@pytest.fixture(params=["unet", "unet_low_res", "efficient_unet"])
+# Name -> changes of the network's configuration.
+VARIANTS: dict[str, dict[str, object]] = {
+    "unet": {},
+    "unet_low_res": {"low_res": True},
+    "unet_mean_pooling": {"text_conditioning": "mean_pooling"},
+    "unet_attention_pooling": {"text_conditioning": "attention_pooling"},
+    "unet_no_text_norm": {"text_norm": False},
+    "efficient_unet": {},
+    "efficient_unet_mean_pooling": {"text_conditioning": "mean_pooling"},
+    "efficient_unet_attention_pooling": {"text_conditioning": "attention_pooling"},
+    "efficient_unet_no_text_norm": {"text_norm": False, "conv_skip": True},
+    "efficient_unet_text_only": {"over_self": False},
+}
+
+
+@pytest.fixture(params=VARIANTS)
 def stage(
     request: pytest.FixtureRequest,
     base_config: StageConfig,
     sr_config: StageConfig,
     make_stage: Callable[[StageConfig], Stage],
 ) -> Stage:
-    if request.param == "efficient_unet":
-        return make_stage(sr_config)
-    if request.param == "unet":
-        return make_stage(base_config)
-    assert isinstance(base_config.network, UNetConfig)
-    return make_stage(
-        replace(base_config, network=replace(base_config.network, low_res=True), low_res_side=4)
-    )
+    config = sr_config if request.param.startswith("efficient") else base_config
+    network = replace(config.network, **VARIANTS[request.param])  # type: ignore[arg-type]
+    if request.param == "unet_low_res":
+        return make_stage(replace(config, network=network, low_res_side=4))
+    return make_stage(replace(config, network=network))
 
 
 @pytest.fixture
@@ -147,6 +158,10 @@ class TestNull:
         torch.testing.assert_close(mixed[[1, 3]], kept[[1, 3]], **ROUNDING)
 
 
+def pooled_alone(stage: Stage) -> bool:
+    return stage.config.network.text_conditioning != "cross_attention"
+
+
 class TestTextKeys:
     def attentions(self, stage: Stage) -> list[TextAttention]:
         return [module for module in stage.network.modules() if isinstance(module, TextAttention)]
@@ -167,16 +182,21 @@ class TestTextKeys:
         assert len(layers) >= 2
         assert given.keys() == set(layers)
         for layer in layers:
-            for got, own in zip(given[layer], layer.text_keys_values(states), strict=True):
-                assert torch.equal(got, own)
+            own = layer.text_keys_values(states)
+            assert (own is None) == pooled_alone(stage)
+            if own is not None:
+                assert all(map(torch.equal, given[layer], own))
 
     def test_every_layer_matters(self, stage: Stage, text: TextEmbedding) -> None:
         context = stage.network.condition(text)
         out = run(stage, context)
         assert len(context.keys_values) == len(self.attentions(stage))
-        for index, (key, value) in enumerate(context.keys_values):
+        for index, text_of_layer in enumerate(context.keys_values):
+            if text_of_layer is None:
+                assert pooled_alone(stage)
+                continue
             layers = list(context.keys_values)
-            layers[index] = (key, -value)
+            layers[index] = (text_of_layer[0], -text_of_layer[1])
             other = run(stage, replace(context, keys_values=tuple(layers)))
             assert (other - out).abs().max() > VISIBLE, index
 
@@ -184,6 +204,18 @@ class TestTextKeys:
         context = stage.network.condition(text)
         other = run(stage, replace(context, pooled=-context.pooled))
         assert (other - run(stage, context)).abs().max() > VISIBLE
+
+
+def test_a_pooled_text_is_all_that_such_a_network_sees(stage: Stage, text: TextEmbedding) -> None:
+    context = stage.network.condition(text)
+    swapped = replace(context, pooled=stage.network.condition(text[[1, 0, 3, 2]]).pooled)
+    other = run(stage, text[[1, 0, 3, 2]], alike=True)
+    assert torch.allclose(run(stage, swapped, alike=True), other, atol=1e-4) == pooled_alone(stage)
+
+
+def test_attention_without_anything_to_attend_to_is_refused(sr_config: StageConfig) -> None:
+    with pytest.raises(ValueError, match=r"'mean_pooling' with over_self=False leaves nothing to attend to"):
+        replace(sr_config.network, over_self=False, text_conditioning="mean_pooling")  # type: ignore[call-arg]
 
 
 def test_every_parameter_is_used(stage: Stage, text: TextEmbedding) -> None:

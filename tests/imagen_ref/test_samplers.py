@@ -5,8 +5,10 @@ the numbers it draws. `moments` runs the real loop on a batch of unit impulses (
 draw and 0 elsewhere) and reads off the coefficients: exact mean and deviation, no Monte Carlo.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from imagen_ref.denoiser import Denoiser, Prediction, guided_context
 from imagen_ref.noise import SampleNoise
 from imagen_ref.parameterization import training_target
 from imagen_ref.samplers import SAMPLERS, SamplerSettings, sample
-from imagen_ref.schedules import CosineSchedule, Schedule
+from imagen_ref.schedules import CosineSchedule, LinearSchedule, Schedule, time_grid
 from imagen_ref.text.embedding import TextEmbedding, null_embedding
 
 MEAN, STD = 0.3, 0.25
@@ -47,6 +49,18 @@ class GaussianNetwork:
         mean = MEAN + context.double()
         x = mean + alpha * STD**2 / (alpha**2 * STD**2 + sigma**2) * (z - alpha * mean)
         return training_target(self.prediction, x, (z - alpha * x) / sigma, alpha, sigma).float()
+
+
+class Noted:
+    """A network with another call."""
+
+    def __init__(self, network: GaussianNetwork, call: Any) -> None:
+        self.condition = network.condition
+        self.call = call
+
+    def __call__(self, *arguments: Any, **named: Any) -> Tensor:
+        out: Tensor = self.call(*arguments, **named)
+        return out
 
 
 class Impulses:
@@ -86,10 +100,13 @@ def make(
     )
 
 
-def moments(settings: SamplerSettings, prediction: str = "x0") -> tuple[float, float]:
+def moments(
+    settings: SamplerSettings, prediction: str = "x0", schedule: Schedule | None = None
+) -> tuple[float, float]:
     """Exact mean and standard deviation of the sampler's output."""
     noise = Impulses(settings.num_steps)
-    x0 = sample(make(settings.num_steps + 1, prediction=prediction), (1, 1, 1), noise, settings).flatten()
+    denoiser = make(settings.num_steps + 1, prediction=prediction, schedule=schedule)
+    x0 = sample(denoiser, (1, 1, 1), noise, settings).flatten()
     coefficients = x0[1:].double() - x0[0].double()
     return x0[0].item(), coefficients.square().sum().sqrt().item()
 
@@ -130,6 +147,72 @@ def test_every_sampler_converges_to_the_data_and_every_prediction_agrees(sampler
     settings = SamplerSettings(sampler=sampler, num_steps=50)
     for prediction in ("eps", "v"):
         assert moments(settings, prediction) == pytest.approx(moments(settings), abs=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_converges_on_the_linear_schedule_too(sampler: str) -> None:
+    """At t = 1 a trace of the data is left, which pure noise lacks; what is lost of the mean is known.
+
+    The exact flow takes z_1 to mean + (z_1 - alpha mean) std / sqrt(alpha^2 std^2 + sigma^2); ancestral
+    sampling forgets where it started.
+    """
+    schedule = LinearSchedule()
+    one = torch.ones(1, dtype=torch.float64)
+    alpha, sigma = schedule.alpha(one).item(), schedule.sigma(one).item()
+    lost = alpha * STD / math.hypot(alpha * STD, sigma) if sampler == "ddim" else 0.0
+    errors = {}
+    for num_steps in (100, 200):
+        mean, std = moments(SamplerSettings(sampler=sampler, num_steps=num_steps), schedule=schedule)
+        assert mean == pytest.approx(MEAN * (1 - lost), abs=5e-5)
+        errors[num_steps] = abs(std / STD - 1)
+    assert errors[200] < 0.07
+    assert 1.6 < errors[100] / errors[200] < 2.1
+    settings = SamplerSettings(sampler=sampler, num_steps=100)
+    for prediction in ("eps", "v"):
+        same = moments(settings, prediction, schedule)
+        assert same == pytest.approx(moments(settings, schedule=schedule), abs=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_guidance_acts_within_its_interval_alone(sampler: str) -> None:
+    """Ten steps at t = 1, 0.9 .. 0.1; each is the guided or the plain denoiser's, by hand."""
+
+    def run(low: float, high: float, w: float = 4.0) -> tuple[Tensor, list[int]]:
+        settings = SamplerSettings(sampler=sampler, num_steps=10, gamma=0.4, eta=0.4)
+        denoiser = make(2, guidance_weight=w, threshold="static")
+        context = denoiser.context[:2]
+        limited = replace(denoiser, guidance_t_min=low, guidance_t_max=high, plain_context=context)
+        rows: list[int] = []
+        network = limited.network
+        original = network.__class__.__call__
+
+        def noted(z: Tensor, *arguments: Any, **named: Any) -> Tensor:
+            rows.append(len(z))
+            return original(network, z, *arguments, **named)  # type: ignore[arg-type]
+
+        limited = replace(limited, network=Noted(network, noted))  # type: ignore[arg-type]
+        return sample(limited, (1, 4, 4), SampleNoise([1, 2], "base", "cpu"), settings), rows
+
+    everywhere, rows = run(0.0, 1.0)
+    assert rows == [4] * 10
+    nowhere, rows = run(0.95, 0.95)
+    assert rows == [2] * 10
+    plain, _ = run(0.0, 1.0, w=1.0)
+    assert torch.equal(nowhere, plain)
+    middle, rows = run(0.35, 0.75)
+    assert rows == [2, 2, 2, 4, 4, 4, 4, 2, 2, 2]
+    assert not torch.equal(middle, plain)
+    assert not torch.equal(middle, everywhere)
+    # the same walk by hand
+    settings = SamplerSettings(sampler=sampler, num_steps=10, gamma=0.4, eta=0.4)
+    noise = SampleNoise([1, 2], "base", "cpu")
+    guided, alone = (make(2, guidance_weight=w, threshold="static") for w in (4.0, 1.0))
+    z = noise.normal((1, 4, 4))
+    times = time_grid(10).tolist()
+    for t, s in itertools.pairwise(times[:-1]):
+        denoiser = guided if 0.35 <= t <= 0.75 else alone
+        z = SAMPLERS[sampler](denoiser(z, t), z, t, s, denoiser.schedule, noise, settings)
+    assert torch.equal(alone(z, times[-2]).x0, middle)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -278,9 +361,15 @@ def test_ddpm_mean_is_the_discrete_posterior_mean() -> None:
         ("eta", -0.5, r"eta=-0\.5: write a number from 0 to 1"),
         ("eta", None, "eta=None: write a number"),
         ("aug_level", 1.1, r"aug_level=1\.1: write a number from 0 to 1"),
+        ("guidance_t_max", 2, "guidance_t_max=2: write a number from 0 to 1"),
     ],
 )
 def test_every_field_is_checked(field: str, value: object, message: str) -> None:
     values: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=message):
         SamplerSettings(**values)
+
+
+def test_an_interval_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"guidance_t_min=0\.8: .* up to guidance_t_max, which is 0\.2"):
+        SamplerSettings(guidance_t_min=0.8, guidance_t_max=0.2)

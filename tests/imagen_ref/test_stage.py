@@ -352,6 +352,51 @@ class TestConfig:
         with pytest.raises(ValueError, match=match):
             stage_config(base_config.to_json() | change)
 
+    def test_later_settings_are_named_only_where_they_are_chosen(self, sr_config: StageConfig) -> None:
+        """A checkpoint of before they came reads as their defaults, and keeps its bytes."""
+        plain = sr_config.to_json()
+        assert not plain.keys() & {"augmentation", "low_res_dropout", "crop_side"}
+        assert not plain["network"].keys() & {"text_conditioning", "text_norm", "conv_skip"}
+        network = replace(sr_config.network, text_norm=False, text_conditioning="mean_pooling")
+        chosen = replace(
+            sr_config,
+            network=network,
+            augmentation="blur",
+            low_res_dropout=0.1,
+            crop_side=8,
+            schedule="linear",
+        )
+        said = chosen.to_json()
+        assert (said["augmentation"], said["low_res_dropout"], said["crop_side"]) == ("blur", 0.1, 8)
+        assert said["network"]["text_conditioning"] == "mean_pooling"
+        assert said["network"]["text_norm"] is False
+        assert stage_config(json.loads(json.dumps(said))) == chosen
+
+    def test_crops_keep_the_factor_and_the_weights(self, sr_config: StageConfig) -> None:
+        assert sr_config.on_crops is sr_config
+        crops = replace(sr_config, crop_side=8).on_crops
+        assert (crops.side, crops.low_res_side, crops.network.channels) == (8, 4, sr_config.network.channels)
+        assert crops.crop_side is None
+
+    @pytest.mark.parametrize(
+        ("change", "match"),
+        [
+            ({"crop_side": 6}, r"crop_side: 6; write a multiple of 4 up to 16"),
+            ({"crop_side": 20}, r"crop_side: 20; write a multiple of 4 up to 16"),
+            ({"low_res_dropout": 1.0}, r"low_res_dropout: 1; write a share from 0 to below 1"),
+            ({"augmentation": "jpeg"}, r"augmentation='jpeg' does not exist"),
+        ],
+    )
+    def test_later_settings_are_checked(
+        self, sr_config: StageConfig, change: dict[str, Any], match: str
+    ) -> None:
+        with pytest.raises(ValueError, match=match):
+            replace(sr_config, **change)
+
+    def test_a_base_stage_has_no_crops(self, base_config: StageConfig) -> None:
+        with pytest.raises(ValueError, match=r"crop_side: 4, but stage base has no low-resolution image"):
+            replace(base_config, crop_side=4)
+
     def test_network_is_required(self) -> None:
         with pytest.raises(ValueError, match=r"network.kind: None"):
             stage_config({"name": "base"})
@@ -366,6 +411,27 @@ class TestConfig:
         assert isinstance(base_config.network, UNetConfig)
         with pytest.raises(ValueError, match=r"base: low_res_side=None, but its network needs"):
             replace(base_config, network=replace(base_config.network, low_res=True))
+
+
+def test_blur_reaches_the_network(sr: Stage, text: TextEmbedding, low_res: NDArray[np.uint8]) -> None:
+    blurring, watched = watch(Stage(replace(sr.config, augmentation="blur"), sr.network))
+    blurring.sample(text, SEEDS, replace(GUIDED, aug_level=0.5), low_res=low_res)
+    x = to_float(torch.from_numpy(low_res))
+    expected, logsnr = augment(x, torch.full((8,), 0.5), x, kind="blur")
+    for call in watched.calls:
+        torch.testing.assert_close(call["low_res"][:8], resize(expected, 16))
+        torch.testing.assert_close(call["aug_logsnr"][:8], logsnr)
+
+
+def test_guidance_outside_its_interval_costs_one_half(base: Stage, text: TextEmbedding) -> None:
+    stage, watched = watch(base)
+    limited = replace(GUIDED, guidance_t_min=0.4, guidance_t_max=0.8)
+    images = stage.sample(text, SEEDS, limited)
+    assert [len(call["z"]) for call in watched.calls] == [8, 16, 16, 8]
+    assert not np.array_equal(images, base.sample(text, SEEDS, GUIDED))
+    never = replace(GUIDED, guidance_t_min=0.9, guidance_t_max=0.9)
+    plain = replace(GUIDED, guidance_weight=1.0)
+    assert np.array_equal(base.sample(text, SEEDS, never), base.sample(text, SEEDS, plain))
 
 
 def test_another_width_of_text_is_refused(base: Stage) -> None:

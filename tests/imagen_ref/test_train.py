@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from imagen_ref.layers import Whitening
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
+from imagen_ref.text_conditioning import Whitening
 from imagen_ref.train import Progress, TrainConfig, learning_rate, steps_done, train_stage
 from imagen_ref.unet import UNetConfig
 

@@ -13,9 +13,10 @@ from typing import Literal
 
 from PIL import Image
 
+from drawbench_eval.csv_text import csv_text
 from drawbench_eval.files import atomic_path, digest, write_text
 from drawbench_eval.images.loading import load_ahead
-from drawbench_eval.ratings.spreadsheet import csv_text, escape
+from drawbench_eval.ratings.spreadsheet import escape
 from drawbench_eval.ratings.survey.images import image_path
 from drawbench_eval.ratings.survey.montage import montage
 from drawbench_eval.ratings.survey.trials import Batch, Survey, Trial

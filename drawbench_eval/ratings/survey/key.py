@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from drawbench_eval.files import digest, write_json
+from drawbench_eval.ratings.schema import SAMPLES_SEPARATOR
 from drawbench_eval.ratings.survey.choose import LeftOut
 from drawbench_eval.ratings.survey.trials import Batch, Side, Survey, Trial
 
 _VERSION = 1
-# Between the sample ids of one cell.
-SAMPLES_SEPARATOR = "|"
 
 
 @dataclass(frozen=True, kw_only=True)

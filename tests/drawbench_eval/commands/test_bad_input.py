@@ -23,6 +23,10 @@ MISTAKES = [
     ("model.num_steps=1.5", "model.num_steps: 1.5 is not a whole number"),
     ("model.generator=foo", "model.generator: foo is not known"),
     ("model.threshold=[", "model.threshold=[: not an override"),
+    (
+        "prompts.path=größe.csv",
+        "prompts.path=größe.csv: not an override; quote ... \"prompts.path='größe.csv'\"",
+    ),
     ("seed=a", "seed: a is not a whole number"),
     ("precision=float8", "precision: float8 is not one of auto, float32, bfloat16"),
     ("device=tpu", "device: tpu is not one of auto, cpu, cuda, cuda:N"),

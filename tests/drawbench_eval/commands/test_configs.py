@@ -9,10 +9,14 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 
 from drawbench_eval.commands import planning
+from drawbench_eval.commands.compare import CompareSettings
 from drawbench_eval.commands.door import conf_folder, plain
+from drawbench_eval.commands.settings import build
 
 CONF = conf_folder()
-EVALUATE = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+COMPARE = [name for name in EXPERIMENTS if name.endswith("_compare")]
+EVALUATE = [name for name in EXPERIMENTS if name not in COMPARE]
 OPTIONS = [
     f"{group}={path.stem}"
     for group in ("model", "prompts", "reference", "samples", "protocol")
@@ -45,6 +49,12 @@ def test_every_option_composes_into_settings(option: str) -> None:
         "model=python": ["model.target=my.package:sample"],
         "model=command": ["model.command=sh"],
         "model=http": ["model.url=http://127.0.0.1/", "model.version=1"],
+        "model=imagen": [
+            "model.text_encoder=t5_xxl",
+            "model.encoder.path=encoders/t5_xxl",
+            "model.stages.base.path=${model.text_encoder}/base.safetensors",
+            "model.stages.sr64.path=${model.text_encoder}/sr64.safetensors",
+        ],
         "model=diffusers": ["model.path=owner/name"],
         "reference=folder": ["reference.path=photographs"],
         "reference=coco_val2014": ["reference.path=val2014.zip"],
@@ -60,6 +70,20 @@ def test_every_experiment_composes_and_opens_with_its_command_and_cost(name: str
     lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith(f"# drawbench-eval evaluate -m experiment={name}")
+    comment = "\n".join(line for line in lines if line.startswith("#"))
+    for word in ("Shows", "Costs", "laptop", "GPU"):
+        assert word in comment
+
+
+@pytest.mark.parametrize("name", COMPARE)
+def test_every_comparison_composes_and_opens_with_its_command_and_cost(name: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        extra = ["folder=images"] if name == "visor_compare" else ["compare.sets={a: a, b: b}"]
+        values = plain(compose("compare", overrides=[f"experiment={name}", *extra]))
+    build(CompareSettings, values["compare"], "compare")
+    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith(f"# drawbench-eval compare experiment={name}")
     comment = "\n".join(line for line in lines if line.startswith("#"))
     for word in ("Shows", "Costs", "laptop", "GPU"):
         assert word in comment

@@ -1,15 +1,24 @@
 """Is a set from elsewhere whole? Through the command line: the report, the refusal, and what allows it."""
 
 import csv
+import io
 import json
 import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
+import pyarrow
 import pytest
 from command_line import Run
 from PIL import Image
+from pyarrow import parquet
+
+from drawbench_eval.quiet import without_bars
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 VISOR = SHARED / "images" / "visor"
@@ -96,6 +105,97 @@ def test_an_incomplete_set_is_evaluated_only_when_that_is_asked_for(
     assert "unscored)" in done.err.splitlines()[-1]
 
 
+def as_zip(files: Sequence[Path], place: Path) -> None:
+    with zipfile.ZipFile(place, "w") as archive:
+        for file in files:
+            archive.write(file, file.name)
+
+
+def as_tar(files: Sequence[Path], place: Path) -> None:
+    with tarfile.open(place, "w:gz" if place.name.endswith("gz") else "w") as archive:
+        for file in files:
+            archive.add(file, file.name)
+
+
+def as_shards(files: Sequence[Path], place: Path) -> None:
+    """Two shards of a webdataset: keys are numbers, and the name stands in a .json beside each image."""
+    place.mkdir()
+    for shard in range(2):
+        with tarfile.open(place / f"{shard:06d}.tar", "w") as archive:
+            for number, file in list(enumerate(files))[shard::2]:
+                told = json.dumps({"name": file.stem}).encode()
+                for ending, data in (("png", file.read_bytes()), ("json", told)):
+                    member = tarfile.TarInfo(f"{number:06d}.{ending}")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+
+
+def as_dataset(files: Sequence[Path], place: Path) -> None:
+    rows = {
+        "image": [{"bytes": file.read_bytes(), "path": None} for file in files],
+        "name": [file.stem for file in files],
+    }
+    kinds = datasets.Features({"image": datasets.Image(decode=False), "name": datasets.Value("string")})
+    found = datasets.Dataset.from_dict(rows, features=kinds).cast_column("image", datasets.Image())
+    with without_bars():
+        if place.suffix == ".parquet":
+            found.to_parquet(str(place))
+        else:
+            found.save_to_disk(str(place))
+
+
+def as_plain_parquet(files: Sequence[Path], place: Path) -> None:
+    table = {"jpg": [file.read_bytes() for file in files], "name": [file.stem for file in files]}
+    parquet.write_table(pyarrow.table(table), place)
+
+
+FORMS: dict[str, Callable[[Sequence[Path], Path], None]] = {
+    "set.zip": as_zip,
+    "set.tar": as_tar,
+    "set.tar.gz": as_tar,
+    "shards": as_shards,
+    "saved": as_dataset,
+    "hub.parquet": as_dataset,
+    "plain.parquet": as_plain_parquet,
+}
+HAVE_COLUMNS = ("shards", "saved", "hub.parquet", "plain.parquet")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_reported_alike_and_evaluated_only_when_that_is_asked_for(
+    run: Run, gaps: tuple[str, ...], tmp_path: Path, form: str
+) -> None:
+    shutil.copy(tmp_path / "mine ü" / "a_0.png", tmp_path / "mine ü" / "c_1.png")
+    shutil.copy(tmp_path / "mine ü" / "b_0.png", tmp_path / "mine ü" / "stale_0.png")
+    FORMS[form](sorted((tmp_path / "mine ü").iterdir()), tmp_path / form)
+    columns: tuple[str, ...] = ()
+    if form in HAVE_COLUMNS:
+        columns = ("model.names=[name]", "model.pattern='{prompt_id}_{sample}'")
+    asked = (*gaps, f"model.path={form}", *columns)
+    found = run("evaluate", *asked, "check_only=true")
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    lines = found.out.splitlines()
+    assert lines[0] == f"{form}: 4 of 6 images can be scored"
+    assert lines[1:4] == [
+        "prompts: 3; images a prompt: 1 with 1, 2 with 2",
+        "prompts without image: 0",
+        "images that only other prompts have: 1 (b-1)",
+    ]
+    assert "images without prompt: 1 (" in lines[4]
+    assert "stale_0" in lines[4]
+    assert lines[6].startswith("unreadable images: 1 (c-0: ")
+    assert lines[8].startswith("groups of identical images: 1 (")
+    assert lines[9:11] == ["sizes: 64x64 5", "modes: RGB 5"]
+    assert run("evaluate", *asked).code == 2
+    assert records(tmp_path) == []
+    done = run("evaluate", *asked, "allow_incomplete=true")
+    assert done.code == 0, done.err
+    assert "examples/s" not in done.err
+    (record,) = records(tmp_path)
+    for metric in record["metrics"].values():
+        assert "2 of 6 images are not scored: 1 missing, 1 unreadable" in metric["notes"]
+
+
 def test_a_whole_set_says_nothing_of_gaps(run: Run, asked: tuple[str, ...], tmp_path: Path) -> None:
     done = run("evaluate", *asked)
     assert done.code == 0, done.err
@@ -119,6 +219,8 @@ def test_images_without_prompt_are_left_out_only_when_that_is_asked_for(
     assert json.loads(path.read_text())["made_by"]["images_without_prompt"] == ["stale_0.png"]
     (record,) = records(tmp_path)
     assert record["counts"]["requested"] == 6
+    for metric in record["metrics"].values():
+        assert "images without prompt were left out: 1" in metric["notes"]
 
 
 def test_several_sets_are_checked_in_one_command(run: Run, asked: tuple[str, ...], tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 import csv
 import io
 import json
+import shlex
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from command_line import Run
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drawbench_eval.commands.prompt_sources import load_prompts
 from drawbench_eval.commands.prompts import as_csv
@@ -25,7 +29,8 @@ FILE = (
 )
 
 
-def test_shown(run: Run) -> None:
+def test_shown(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     shown = run("prompts", *FILE)
     assert shown.code == 0, shown.err
     assert "prompts: 3 prompts (x 2, y 1), sha256 " in shown.out
@@ -35,7 +40,8 @@ def test_shown(run: Run) -> None:
         in shown.out
     )
     assert "CLIP (ViT-L-14): 0 over 77 tokens\n" in shown.out
-    assert "T5: not counted; give lengths.t5=FOLDER, or a name on the Hub" in shown.out
+    assert "T5: not counted; lengths.t5=google-t5/t5-small fetches its tokenizer once, " in shown.out
+    assert "T5" not in run("prompts", *FILE, "lengths.t5=null").out
 
 
 def test_lengths_repeats_and_how_many_are_listed(run: Run, tmp_path: Path) -> None:
@@ -105,6 +111,34 @@ def test_an_export_holds_what_only_some_prompts_have(tmp_path: Path) -> None:
     columns = Columns(id="id", category="category", image_id="image_id", metadata="metadata")
     assert read_prompts(tmp_path / "s.csv", columns).prompts == prompts.prompts
     assert second["metadata"] == ""
+
+
+# Carriage returns alone, separators of lines that are none, quotes, and anything else.
+TEXTS = st.text(
+    alphabet=st.one_of(st.sampled_from("\r\n\t\",'; \u2028\x85\ufeff"), st.characters(codec="utf-8"))
+)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(TEXTS, min_size=1, max_size=4))
+def test_any_prompts_come_back_from_an_export(texts: list[str], scored: list[str]) -> None:
+    prompts = tuple(
+        Prompt(id=f"p{index}", text=text, scoring_text=scored[index % len(scored)] or None)
+        for index, text in enumerate(texts)
+    )
+    has_scored = any(prompt.scoring_text is not None for prompt in prompts)
+    columns = Columns(id="id", scoring_text="scoring_text" if has_scored else None)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "all.csv"
+        path.write_text(as_csv(PromptSet(name="all", prompts=prompts)), encoding="utf-8", newline="")
+        assert read_prompts(path, columns).prompts == prompts
+
+
+def test_the_printed_command_reads_from_any_folder(run: Run) -> None:
+    exported = run("prompts", *FILE, "output='meine Wörter, neu/a.csv'")
+    words = shlex.split(exported.out.partition("read back: ")[2])
+    again = run("prompts", *words, "output=again.csv")
+    assert again.code == 0, again.err
+    assert Path("again.csv").read_bytes() == Path("meine Wörter, neu/a.csv").read_bytes()
 
 
 def test_coco_says_how_it_was_chosen(run: Run, tmp_path: Path) -> None:
@@ -220,7 +254,7 @@ def test_a_run_records_where_its_prompts_came_from(run: Run, tmp_path: Path) -> 
         ("drawbench", "drawbench/drawbench_bom.csv", "drawbench: 200 prompts (Colors 25, Conflicting 10, "),
         ("parti", "prompts/PartiPrompts.tsv", "parti: 1632 prompts (Abstract 51, "),
         ("geneval", "prompts/geneval_evaluation_metadata.jsonl", "geneval: 553 prompts (single_object 80, "),
-        ("coco30k", "coco30k/boomb0om_30k.odeval_LF.csv", "coco30k: 30000 prompts (no category 30000)"),
+        ("coco30k", "coco30k/boomb0om_30k.odeval_LF.csv", "coco30k: 30000 prompts, sha256 "),
         (
             "coco30k",
             "coco30k/uce_coco_30k.csv",

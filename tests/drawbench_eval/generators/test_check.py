@@ -1,6 +1,7 @@
 import csv
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,29 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     assert "PNG 6, JPEG 1; mixed: lossy compression alone moves FID" in said
 
 
+def test_images_that_a_filter_struck_are_named_and_no_reason_to_refuse(tmp_path: Path) -> None:
+    samples = imported(whole(tmp_path)).samples
+    samples = replace(samples, flagged=frozenset({"a-1", "ü-0"}))
+    found = check_set(replace(imported(samples.folder), samples=samples), advance=ignore)
+    assert (found.num_scorable, found.flagged, found.shortfall) == (7, ("a-1", "ü-0"), None)
+    assert "images that a filter struck, which are not scored: 2 (a-1, ü-0)" in check_lines(found)
+
+
+def test_every_image_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = imported(whole(tmp_path))
+    read = Counter[str]()
+
+    def counted(path: Path) -> bytes:
+        read[path.name] += 1
+        with path.open("rb") as file:
+            return file.read()
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    check_set(found, advance=ignore)
+    assert set(read.values()) == {1}
+    assert len(read) == 9
+
+
 def test_prompts_without_an_image_are_told_from_those_with_too_few(tmp_path: Path) -> None:
     folder = whole(tmp_path)
     for sample in range(3):
@@ -97,6 +121,25 @@ def test_prompts_without_an_image_are_told_from_those_with_too_few(tmp_path: Pat
     assert (found.without_image, found.lacking) == (("b",), ())
     assert found.per_prompt == {0: 1, 3: 2}
     assert found.shortfall == "incomplete (prompts without image 1)"
+
+
+def test_where_no_image_names_a_prompt_the_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"names the prompt_id 'a_0'.*; of 9 such images none names a prompt$"
+    ):
+        import_folder(
+            FolderSettings(path=whole(tmp_path), pattern="{prompt_id}.png"), PROMPTS, leave_strangers=True
+        )
+
+
+def test_the_most_common_sizes_are_shown_and_the_others_counted(tmp_path: Path) -> None:
+    for number in range(12):
+        Image.new("L", (5, 5 + number), 1).save(tmp_path / f"{number}.png")
+    shutil.copy(tmp_path / "11.png", tmp_path / "again.png")
+    found = import_folder(FolderSettings(path=tmp_path), None)
+    (sizes,) = (line for line in check_lines(check_set(found, advance=ignore)) if line.startswith("sizes: "))
+    assert sizes.startswith("sizes: 5x16 2, 5x5 1, ")
+    assert sizes.endswith("5x12 1, and 2 others 2")
 
 
 def test_only_so_many_names_are_shown(tmp_path: Path) -> None:

@@ -198,14 +198,19 @@ def test_a_program_ends_with_whoever_stops_reading(tmp_path: Path) -> None:
 def test_its_files_or_a_stated_version_say_which_model_it_is(tmp_path: Path) -> None:
     command = program(tmp_path, PLAIN)
     plain = generator(command).identity
-    assert list(plain["model.files"]) == [str(tmp_path / "my model.py")]
+    assert [name for name, _ in plain["model.files"]] == ["my model.py"]
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    assert generator(program(moved, PLAIN)).identity == plain
     assert generator(command).identity == plain
     assert generator(command, settings={"shade": 1}).identity == plain | {"model.settings.shade": 1}
     stated = generator(command, version="2").identity
     script = tmp_path / "script"
     script.write_text(f"#!{sys.executable}\n{HEAD}{PLAIN}")
     script.chmod(0o755)
-    assert list(generator(f"'{script}' --flag").identity["model.files"]) == [str(script)]
+    flagged = generator(f"'{script}' --flag").identity
+    assert [name for name, _ in flagged["model.files"]] == ["script"]
+    assert flagged["model.command"] == ["script", "--flag"]
     check(generator(f"'{script}'"))
     program(tmp_path, PLAIN + "\n")
     assert generator(command).identity != plain

@@ -2,6 +2,7 @@ import csv
 import io
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from drawbench_eval.files import sha256_bytes, sha256_file
+from drawbench_eval.generators.check import check_set
 from drawbench_eval.generators.folder import FolderSettings, Imported, import_folder, label_of
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.samples import Sample, SampleSet, save_image
@@ -536,6 +538,43 @@ def test_ten_thousand_names_are_read_in_one_pass(tmp_path: Path) -> None:
         found = imported(tmp_path, "{index}.png", prompts)
     assert reads == 10_000
     assert [sample.path for sample in found.samples.samples] == [f"{i}.png" for i in range(10_000)]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_files_stream(tmp_path: Path) -> None:
+    # A file system allows some ten thousand links to one file.
+    for number in range(100_000):
+        first = tmp_path / f"{number // 10_000 * 10_000}.png"
+        if not number % 10_000:
+            first.write_bytes(png(0))
+        else:
+            os.link(first, tmp_path / f"{number}.png")
+    prompts = PromptSet(name="n", prompts=tuple(Prompt(id=f"p{i}", text=str(i)) for i in range(100_000)))
+    settings = FolderSettings(path=tmp_path, pattern="{index}.png")
+    held = most = 0
+    lock = threading.Lock()
+
+    def counted(path: Path) -> bytes:
+        nonlocal held, most
+        with lock:
+            held += 1
+            most = max(most, held)
+        return data
+
+    data = png(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", counted)
+        found = import_folder(settings, prompts)
+
+        def done(count: int) -> None:
+            nonlocal held
+            with lock:
+                held -= count
+
+        held = most = 0
+        checked = check_set(found, advance=done)
+    assert (checked.num_scorable, checked.shortfall) == (100_000, None)
+    assert most < 200
 
 
 def visor_prompts() -> PromptSet:

@@ -1,6 +1,5 @@
 """Datasets saved on disk, and the Hub's loader on a folder that stands for a repository of the Hub."""
 
-import contextlib
 import logging
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import datasets
 import pytest
 
 from drawbench_eval.prompts import DRAWBENCH, HubDataset, hub_table, read_table, suite_prompts
-from drawbench_eval.prompts.quiet import quiet
 
 ROWS = {"prompt": ["a cat", "a dog"], "kind": [1, 0], "image": [None, None]}
 FEATURES = datasets.Features(
@@ -100,12 +98,3 @@ def test_what_the_hub_does_not_give_is_said_in_one_line(
         hub_table(wanted)
     assert asked == [(("owner/name", "c"), {"split": "test", "revision": "v1"})]
     assert caplog.text == ""
-
-
-def test_quiet_ends_with_the_block() -> None:
-    logger = logging.getLogger("transformers")
-    before = logger.level
-    with contextlib.suppress(KeyError), quiet():
-        assert not logger.isEnabledFor(logging.CRITICAL)
-        raise KeyError
-    assert logger.level == before

@@ -1,10 +1,11 @@
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from drawbench_eval.prompts.lengths import Lengths, clip_lengths, t5_lengths
+from drawbench_eval.prompts.lengths import Lengths, cached_t5, clip_lengths, t5_lengths
 
 ROOT = Path(__file__).parents[3]
 T5 = ROOT / "imagen_ref" / "pretrained" / "scenes" / "t5_middle"
@@ -34,6 +35,21 @@ def test_t5_counts_the_end() -> None:
     found = t5_lengths(texts, str(T5), limit=128)
     assert found == Lengths(encoder="T5", tokenizer=str(T5), limit=128, counts=expected)
     assert found.over == [2]
+
+
+def test_a_tokenizer_that_was_fetched_before_is_taken_without_asking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert cached_t5() is None
+    kept = tmp_path / "models--google-t5--t5-small"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("c0ffee")
+    shutil.copytree(T5, kept / "snapshots" / "c0ffee", ignore=shutil.ignore_patterns("*.safetensors"))
+    name = cached_t5()
+    assert name == "google-t5/t5-small"
+    found = t5_lengths(["a red circle"], name, limit=128, fetch=False)
+    assert found.counts == t5_lengths(["a red circle"], str(T5), limit=128).counts
 
 
 def test_a_t5_that_cannot_be_had(tmp_path: Path) -> None:

@@ -35,3 +35,13 @@ def test_the_reference_stands_second(second: str) -> None:
         return np.where(table["choice"] == "a", table["model_a"], table["model_b"]).tolist()[:2]
 
     assert winners(turned) == winners(TABLE) == ["B", "A"]
+
+
+@pytest.mark.parametrize("first", ["A", "B", "C"])
+def test_a_model_can_stand_first_but_not_before_the_reference(first: str) -> None:
+    turned = oriented(TABLE, first=first)
+    has = (TABLE[["model_a", "model_b"]] == first).any(axis=1)
+    assert (turned["model_a"][has] == first).all()
+    assert (turned["model_a"][~has] < turned["model_b"][~has]).all()
+    both = oriented(TABLE, second="A", first=first)
+    assert (both["model_b"] == "A").all()

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from drawbench_eval.ratings.spreadsheet import csv_text, escape, unescape
+from drawbench_eval.csv_text import csv_text
+from drawbench_eval.ratings.spreadsheet import escape, unescape
 
 CELLS = st.text(alphabet=st.one_of(st.sampled_from("=+-@\t\r\n'\",;a0 "), st.characters(codec="utf-8")))
 

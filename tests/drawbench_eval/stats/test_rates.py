@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawbench_eval.stats.clustered import share_interval
-from drawbench_eval.stats.rates import Rate, category_wins, mean_rate, preference, share_rate
+from drawbench_eval.stats.rates import (
+    Rate,
+    bounded_interval,
+    category_wins,
+    mean_rate,
+    preference,
+    share_rate,
+)
 from drawbench_eval.stats.twoway import two_way_macro, two_way_mean
 
 RNG = np.random.default_rng(0)
@@ -121,6 +128,36 @@ def test_what_is_undefined() -> None:
     assert math.isnan(one_rater.p_value(0.5))
     lone = share_rate([1, 0, 1], ["p", "q", "s"], None, categories=["x", "x", "y"], seed=0)
     assert _undefined(lone)
+
+
+def test_the_split_rate_stays_between_0_and_1_and_close_to_its_error() -> None:
+    split = preference(CHOICE, PROMPT, RATER, seed=0).split
+    assert split.clustered is not None
+    estimate = split.clustered.estimate
+    assert split.ci95_clustered == bounded_interval(estimate)
+    low, high = bounded_interval(estimate)
+    assert high - low == pytest.approx(np.ptp(estimate.interval()), rel=0.05)
+    # Wilson's interval holds the p at which (value - p)^2 = t^2 p (1 - p) / n.
+    t, p = scipy.stats.t.ppf(0.975, 14), estimate.value
+    n = p * (1 - p) / estimate.standard_error**2
+    for end in (low, high):
+        assert (p - end) ** 2 == pytest.approx(t**2 * end * (1 - end) / n)
+    few = preference([1, 0], ["p", "q"], ["r", "s"], seed=0).split
+    for interval in (few.ci95_pooled, few.ci95_clustered):
+        assert interval is not None
+        assert 0 <= interval[0] < 0.75 < interval[1] <= 1
+    agreed = preference([1, 1, 1], ["p", "q", "s"], ["r", "s", "t"], seed=0).split
+    for interval in (agreed.ci95_pooled, agreed.ci95_clustered):
+        assert interval is not None
+        assert interval[0] < 0.8
+        assert interval[1] == 1
+
+
+def test_a_mean_of_equal_judgements_has_no_interval() -> None:
+    rate = mean_rate([50, 50, 50], ["p", "q", "s"], ["r", "s", "t"], seed=0)
+    assert rate.value == 50
+    assert rate.ci95_clustered is not None
+    assert all(map(math.isnan, (*rate.ci95_pooled, *rate.ci95_clustered)))
 
 
 def test_without_prompts_and_raters_only_the_pooled_interval_is_there() -> None:

@@ -21,7 +21,7 @@ from drawbench_eval.stats.equivalence import equivalence
 from drawbench_eval.stats.multiple import sign_flip_test
 from drawbench_eval.stats.power import detectable_difference
 from drawbench_eval.stats.ranking import rank_models
-from drawbench_eval.stats.rates import share_rate
+from drawbench_eval.stats.rates import bounded_interval, share_rate
 from drawbench_eval.stats.twoway import two_way_difference, two_way_macro, two_way_mean
 
 pytestmark = pytest.mark.slow
@@ -140,7 +140,7 @@ def test_mean_of_split_choices(design: Design) -> None:
     def draw(rng: np.random.Generator) -> tuple[float, float, float]:
         choice, prompt, rater = choices(design, rng)
         estimate = two_way_mean((choice + 1) / 2, prompt, rater).estimate
-        return (estimate.value, *estimate.interval())
+        return (estimate.value, *bounded_interval(estimate))
 
     target = (design.chance(CUT - SHIFT) + design.chance(-CUT - SHIFT)) / 2
     assert 0.92 <= measured(f"rate of a, split, {design}", target, draw) <= 0.98

@@ -184,3 +184,21 @@ def test_bad_input_is_named() -> None:
         two_way_difference([1.0], [], (["p"], []), None)
     with pytest.raises(ValueError, match="prompts: absent"):
         two_way_difference([1.0], [1.0], None, (["r"], ["r"]), by_prompt=True)
+
+
+@pytest.mark.parametrize("n", [3, 7, 90, 1110])
+@pytest.mark.parametrize("value", [1.0, 0.1, 1e6])
+def test_equal_judgements_have_an_error_of_0_and_not_of_rounding(n: int, value: float) -> None:
+    values, labels = np.full(n, value), np.arange(n)
+    same = two_way_mean(values, labels, labels % 3).estimate
+    weighted = two_way_mean(values, labels, None, weights=np.linspace(0.1, 1, n)).estimate
+    between = two_way_difference(values, values, (labels, labels), None).estimate
+    for estimate in (same, weighted, between):
+        assert estimate.standard_error == 0
+        assert math.isnan(estimate.p_value)
+
+
+def test_clusters_of_equal_means_have_an_error_of_0_and_not_of_rounding() -> None:
+    prompts = np.repeat(np.arange(50), 3)
+    estimate = two_way_mean(np.tile([1.0, 0.0, 0.0], 50), prompts, None).estimate
+    assert estimate.standard_error == 0

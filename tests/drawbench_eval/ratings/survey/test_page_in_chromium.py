@@ -14,8 +14,9 @@ import pytest
 from chromium import chromium
 from image_sets import HOSTILE
 
+from drawbench_eval.csv_text import csv_text
 from drawbench_eval.ratings import Layout, read_ratings
-from drawbench_eval.ratings.spreadsheet import csv_text, escape
+from drawbench_eval.ratings.spreadsheet import escape
 from drawbench_eval.ratings.survey import Contestant, Written, read_key, resolve
 
 MakeLayout = Callable[[str], Layout]

@@ -1,4 +1,4 @@
-"""Libraries that fetch from the Hub, without a line for every try: what went wrong is said once, by us."""
+"""Libraries that fetch and load data, without a line for every try: what went wrong is said once, by us."""
 
 import logging
 from collections.abc import Iterator
@@ -20,3 +20,17 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Within the block the library datasets shows no progress bars."""
+    import datasets
+
+    shown = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

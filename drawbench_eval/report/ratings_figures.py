@@ -1,0 +1,146 @@
+"""ratings.json -> its figures: preference bars, forest plots, win matrices, rater quality."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drawbench_eval.files import atomic_path, write_text
+from drawbench_eval.report.ratings_bars import preference_bars
+from drawbench_eval.report.ratings_forest import forest
+from drawbench_eval.report.ratings_raters import known_measures, rater_quality_figure
+from drawbench_eval.report.ratings_style import Entry, RatingsFigure, render
+from drawbench_eval.report.ratings_wins import win_matrix
+
+# Figures of one kind for so many pairs or questions at most; the numbers of all stand in ratings.json.
+MOST_FIGURES = 12
+# Lines of one forest plot.
+MOST_LINES = 40
+
+
+def ratings_figures(document: Mapping[str, Any]) -> tuple[RatingsFigure, ...]:
+    """The figures of a ratings.json, as parsed. Where raters were left out they show the kept ones."""
+    raters = "kept" if any(row["raters"] == "kept" for row in document["results"]) else "all"
+
+    def mine(key: str) -> list[Entry]:
+        return [entry for entry in document[key] if entry["raters"] == raters]
+
+    rows = [row for row in mine("results") if row["subset"] == "all"]
+    return (
+        *_bars(rows),
+        *_forests(rows, document["questions"]),
+        *_category_forests(rows, mine("categories")),
+        *_wins(mine("rankings")),
+        *_raters(document["raters"]),
+    )
+
+
+def write_figures(folder: Path, figures: Sequence[RatingsFigure]) -> None:
+    """Writes each as NAME.svg and NAME.png, and removes figures that an earlier run left there."""
+    names = {f"{figure.name}.{suffix}" for figure in figures for suffix in ("svg", "png")}
+    for old in (*folder.glob("*.svg"), *folder.glob("*.png")):
+        if old.name not in names:
+            old.unlink()
+    for figure in figures:
+        write_text(folder / f"{figure.name}.svg", figure.svg)
+        with atomic_path(folder / f"{figure.name}.png") as temporary:
+            temporary.write_bytes(figure.png)
+
+
+def _raters(raters: Entry) -> Iterator[RatingsFigure]:
+    if known_measures(raters["quality"]):
+        yield render(
+            "raters",
+            f"How each of {raters['num']} raters answered.",
+            partial(rater_quality_figure, raters["quality"], raters["dropped"], raters["rules"]),
+        )
+
+
+def _bars(rows: Sequence[Entry]) -> Iterator[RatingsFigure]:
+    pairs = list(dict.fromkeys(tuple(row["pair"]) for row in rows if row["statistic"] == "share_a"))
+    for number, pair in enumerate(pairs[:MOST_FIGURES], start=1):
+        chosen = [row for row in rows if row["pair"] is not None and tuple(row["pair"]) == pair]
+        yield render(
+            f"preference-{number:02d}",
+            f"{pair[0]} against {pair[1]}: shares of judgements, with 95 % intervals clustered by prompt and "
+            "rater where they are known.",
+            partial(preference_bars, chosen, pair),
+        )
+
+
+def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[RatingsFigure]:
+    for number, (question, about) in enumerate(list(questions.items())[:MOST_FIGURES], start=1):
+        statistic = {"pairwise": "preference", "realism": "preference_rate"}.get(about["kind"], "mean")
+        in_percent = statistic != "mean" or about["kind"] == "proportion"
+        chosen = [
+            row
+            for row in rows
+            if row["question"] == question
+            and row["statistic"] == statistic
+            and row["convention"] in (None, "split")
+            and row["category"] is None
+            and row["average"] == "micro"
+        ][:MOST_LINES]
+        if not chosen:
+            continue
+        if statistic == "mean":
+            chosen.sort(key=lambda row: -row["value"])
+        unit = {
+            "preference": "first preferred, indifferent as half (%)",
+            "preference_rate": "taken for the more real one (%)",
+            "mean": f"{question}, mean{' (%)' if in_percent else ''}",
+        }[statistic]
+        yield render(
+            f"forest-{number:02d}",
+            f"{question}: values with the pooled interval of the paper and the clustered one.",
+            partial(
+                forest,
+                chosen,
+                [" : ".join(row["pair"]) if row["pair"] else row["model"] for row in chosen],
+                xlabel=unit if statistic == "mean" else f"{question}: {unit}",
+                in_percent=in_percent,
+                neutral=None if statistic == "mean" else 50.0,
+            ),
+        )
+
+
+def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Iterator[RatingsFigure]:
+    """Of choices: each category's own rate and the shrunken one."""
+    described = [one for one in categories if one["pair"] is not None and one["shrunken"] is not None]
+    for number, one in enumerate(described[:MOST_FIGURES], start=1):
+        lent = {entry["category"]: entry for entry in one["shrunken"]["categories"]}
+        chosen = [
+            row
+            for row in rows
+            if row["question"] == one["question"]
+            and row["pair"] == one["pair"]
+            and row["convention"] == "split"
+            and row["category"] in lent
+        ]
+        if not chosen:
+            continue
+        yield render(
+            f"categories-{number:02d}",
+            f"{one['question']}, {' against '.join(one['pair'])}: categories, and what they are when they "
+            "borrow from each other.",
+            partial(
+                forest,
+                chosen,
+                [f"{row['category']} ({lent[row['category']]['num_prompts']})" for row in chosen],
+                xlabel=f"{one['question']}: {one['pair'][0]} preferred to {one['pair'][1]}, "
+                "indifferent as half (%)",
+                in_percent=True,
+                neutral=50.0,
+                shrunken=[lent[row["category"]] for row in chosen],
+            ),
+        )
+
+
+def _wins(rankings: Sequence[Entry]) -> Iterator[RatingsFigure]:
+    many = [ranking for ranking in rankings if len(ranking["models"]) > 2]
+    for number, ranking in enumerate(many[:MOST_FIGURES], start=1):
+        yield render(
+            f"wins-{number:02d}",
+            f"{ranking['question']}: probabilities of Davidson's model, models from the best on.",
+            partial(win_matrix, ranking),
+        )

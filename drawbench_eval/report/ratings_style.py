@@ -1,0 +1,60 @@
+"""What the figures of ratings share: the colours of choices, rendering, intervals."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from drawbench_eval.report.style import figure_style, to_svg
+
+Entry = Mapping[str, Any]
+
+# Of a, indifferent, b: blue and orange differ in lightness too, and grey recedes.
+CHOICE_COLORS = ("#0072B2", "#d9d9d9", "#E69F00")
+POOLED, CLUSTERED = "#9a9a9a", "#0072B2"
+PNG_DPI = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingsFigure:
+    """One figure as SVG text and PNG bytes, with its file name and what it shows in a sentence."""
+
+    name: str
+    caption: str
+    svg: str
+    png: bytes
+
+
+def render(name: str, caption: str, draw: Callable[[], Figure]) -> RatingsFigure:
+    """What `draw` draws, in the house's style."""
+    with figure_style(name):
+        figure = draw()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        return RatingsFigure(name=name, caption=caption, svg=to_svg(figure), png=buffer.getvalue())
+
+
+def draw_interval(
+    ax: Axes, y: float, interval: Sequence[float] | None, color: str, *, width: float, scale: float = 1.0
+) -> None:
+    """A horizontal interval; nothing where it is undefined."""
+    if interval is not None:
+        low, high = (scale * end for end in interval)
+        ax.plot([low, high], [y, y], color=color, linewidth=width, solid_capstyle="butt", zorder=3)
+
+
+def shortened(name: str, longest: int = 26) -> str:
+    """The name, cut where it is too long for a label."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def rows_from_top(ax: Axes, labels: Sequence[str]) -> None:
+    """A label for each row, the first at the top."""
+    ax.set_yticks(np.arange(len(labels)), list(labels))
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)
