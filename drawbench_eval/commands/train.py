@@ -16,6 +16,9 @@ from drawbench_eval.commands.door import hydra_app, plain
 if TYPE_CHECKING:
     from drawbench_eval.scenes.dataset import SceneData
 
+# Captions for a compiled network are padded to a multiple of this, so that it is compiled once or twice.
+COMPILED_LENGTHS = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -32,8 +35,8 @@ class TrainSettings:
     """One training run.
 
     kind: what is trained. training: its numbers. stage: the network, for kind=stage. initial: weights that a
-    stage starts from, or null. text_encoder: a folder or one of the packaged encoders. name: what the result
-    is called. package: where a copy goes, or null.
+    stage starts from, or null. device: where a stage is trained. text_encoder: a folder or one of the
+    packaged encoders. name: what the result is called. package: where a copy goes, or null.
     """
 
     kind: Literal["t5", "stage", "scorer_image", "scorer_clip"]
@@ -45,6 +48,7 @@ class TrainSettings:
     initial: Path | None
     text_encoder: str
     max_length: int
+    device: str
     data: DataSettings
 
 
@@ -94,6 +98,7 @@ def _t5(settings: TrainSettings, folder: Path) -> Path:
 
 def _stage(settings: TrainSettings, folder: Path) -> Path:
     from drawbench_eval.commands.settings import build
+    from drawbench_eval.generators.device import resolve_device
     from drawbench_eval.runs.progress import show_progress
     from imagen_ref.cascade import PRETRAINED
     from imagen_ref.stage import Stage, stage_config
@@ -105,8 +110,12 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     config = build(TrainConfig, settings.training, "training")
     stage = stage_config({"name": settings.name, **settings.stage})
     packaged = PRETRAINED / settings.text_encoder
+    device = resolve_device(settings.device)
     encoder = T5Encoder(
-        packaged if packaged.is_dir() else Path(settings.text_encoder), max_length=settings.max_length
+        packaged if packaged.is_dir() else Path(settings.text_encoder),
+        max_length=settings.max_length,
+        device=device,
+        pad_to_multiple_of=COMPILED_LENGTHS if config.compiled else 1,
     )
     initial = None if settings.initial is None else Stage.load(settings.initial)
     data = _scenes(settings)
@@ -115,7 +124,14 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
         settings.name, total=config.num_steps * size, done=steps_done(folder) * size
     ) as advance:
         return train_stage(
-            stage, config, data, encoder, folder, initial=initial, report=lambda _: advance(size)
+            stage,
+            config,
+            data,
+            encoder,
+            folder,
+            initial=initial,
+            device=device,
+            report=lambda _: advance(size),
         )
 
 
@@ -159,7 +175,7 @@ def _scenes(settings: TrainSettings) -> SceneData:
             side=data.side,
             seed=data.seed,
             palette=data.palette,
-            report=lambda _: advance(1),
+            report=advance,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def shows_withheld_relation(things: Sequence[Thing]) -> bool:
 class SceneData:
     """`num` rendered scenes, kept in a folder as one array and one file of facts.
 
-    Item k is made from (seed, k) alone. The folder is written once and read afterwards.
+    Item k is made from (seed, k) alone. The folder is written once, on all cores, and read afterwards;
+    `report` is told how many more are drawn.
     """
 
     def __init__(
@@ -107,11 +109,16 @@ def _render_all(
         if len(chunks) == 1:
             rendered: Iterable[list[str]] = map(render_some, chunks)
         else:
-            rendered = stack.enter_context(ProcessPoolExecutor()).map(render_some, chunks)
+            rendered = stack.enter_context(_processes()).map(render_some, chunks)
         for chunk, lines in zip(chunks, rendered, strict=True):
             file.writelines(line + "\n" for line in lines)
-            report(chunk.stop)
+            report(len(chunk))
     partial_facts.replace(facts)
+
+
+def _processes() -> ProcessPoolExecutor:
+    """One process a core, started afresh: a fork of a process with threads may hang."""
+    return ProcessPoolExecutor(mp_context=get_context("spawn"))
 
 
 def _render_some(pixels: Path, indices: range, *, seed: int, side: int, palette: str) -> list[str]:

@@ -38,7 +38,6 @@ class CLIPEncoder(FolderEncoder):
         return CLIPTextModel
 
     def _states(self, model: Any, ids: Tensor, mask: Tensor) -> Tensor:
-        states: Tensor = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[
-            -2
-        ]
+        layers = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        states: Tensor = layers[-2]
         return states

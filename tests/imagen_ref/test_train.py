@@ -102,6 +102,15 @@ class TestResume:
         assert_equal(state_of(tmp_path / "stopped"), state_of(tmp_path / "straight"))
         assert resumed.read_bytes() == straight.read_bytes()
 
+    def test_processes_that_make_batches_ahead_change_nothing(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        alone = train_stage(base_config, CONFIG, Plains(), encoder, tmp_path / "alone")
+        helped = train_stage(
+            base_config, replace(CONFIG, num_workers=2), Plains(), encoder, tmp_path / "helped"
+        )
+        assert helped.read_bytes() == alone.read_bytes()
+
     def test_finished_run_is_left_as_it_is(
         self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
     ) -> None:

@@ -139,7 +139,9 @@ class TestFamilies:
         expected = CLIPEncoder(folders["clip"], max_length=POSITIONS).encode(PROMPTS)
         torch.testing.assert_close(encoder.encode(PROMPTS).states, expected.states)
 
-    @pytest.mark.parametrize(("kind", "encoder"), [("bert", BertEncoder), ("gpt2", CausalEncoder)])
+    @pytest.mark.parametrize(
+        ("kind", "encoder"), [("bert", BertEncoder), ("roberta", BertEncoder), ("gpt2", CausalEncoder)]
+    )
     def test_more_tokens_than_positions_are_refused(
         self, kind: str, encoder: type[FolderEncoder], folders: dict[str, Path]
     ) -> None:
