@@ -52,8 +52,8 @@ def main() -> None:
     title = (
         f"# Peak memory of the 256 -> 1024 stage, {options.width} width, {options.device}\n\n"
         f"`python benchmarks/sr1024_memory.py --width {options.width} --device {options.device} --write`:\n"
-        "one image at guidance weight 1, and one training step on a crop of 64 -> 256; no self-attention, text\n"
-        f"cross attention kept; {parameters(options.width) / 1e6:.1f}M parameters, float32."
+        "one image at guidance weight 1, and one training step on a crop of 64 -> 256; no self-attention,\n"
+        f"text cross attention kept; {parameters(options.width) / 1e6:.1f}M parameters, float32."
     )
     rows = [
         [peak.task, f"{peak.before_mb:.0f}", f"{peak.peak_mb:.0f}", f"{peak.seconds:.2f}"] for peak in peaks
