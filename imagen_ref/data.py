@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,8 +65,10 @@ def batches(
 ) -> Iterator[Batch]:
     """The batch of every step, made ahead by `num_workers` processes (0 makes each when it is asked for).
 
-    What a step gets depends on (seed, step) alone. `pinned` is for training on a GPU.
+    What a step gets depends on (seed, step) alone. There are no more processes than cores; `pinned` is for a
+    GPU.
     """
+    num_workers = min(num_workers, len(os.sched_getaffinity(0)))
     loader = DataLoader(
         _Batches(data, batch_size, seed),
         batch_size=None,

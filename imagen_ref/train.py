@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from imagen_ref.ema import update_ema
 from imagen_ref.loss import diffusion_loss, draw, predict
 from imagen_ref.stage import Stage, StageConfig, save_stage
 from imagen_ref.text.embedding import TextEncoder
+from imagen_ref.train_log import Progress, TrainLog
 
 WHITENING_CAPTIONS = 4096
 GPU_LAG = 8
@@ -58,16 +56,6 @@ class TrainConfig:
     seed: int = 0
     num_workers: int = 0
     compiled: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What the loop reports after every step."""
-
-    step: int
-    num_steps: int
-    loss: float
-    images_per_second: float
 
 
 def train_stage(
@@ -131,18 +119,26 @@ def train_stage(
     average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
     origin = initial.weights_sha256 if initial else ""
     first = _resume(folder / "training.pt", stage, config, origin, network, optimizer, average)
-    _forget_after(folder / "metrics.jsonl", first)
     network.train()
     forward = torch.compile(predict, mode="reduce-overhead") if config.compiled else predict
+    on_gpu = torch.device(device).type == "cuda"
     loader = batches(
         data,
         config.batch_size,
         steps=range(first, config.num_steps),
         seed=config.seed,
         num_workers=config.num_workers,
-        pinned=torch.device(device).type == "cuda",
+        pinned=on_gpu,
     )
-    with _Log(folder / "metrics.jsonl", config, first, len(data), report, device) as log:
+    with TrainLog(
+        folder / "metrics.jsonl",
+        first=first,
+        num_steps=config.num_steps,
+        batch_size=config.batch_size,
+        lag=GPU_LAG if on_gpu else 0,
+        samples=lambda step: batch_indices(len(data), config.batch_size, step=step, seed=config.seed)[0],
+        report=report,
+    ) as log:
         for step, batch in enumerate(loader, first):
             loss = _step(stage, config, batch, encoder, network, forward, optimizer, step)
             update_ema(average, network, step=step, decay=config.ema_decay)
@@ -214,61 +210,6 @@ def _step(
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.grad_clip)
     optimizer.step()
     return loss.detach()
-
-
-class _Log:
-    """Reads the losses, reports them and writes them down.
-
-    On a GPU a loss is read only when later steps are under way, so that the GPU never waits for the reader.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        config: TrainConfig,
-        first: int,
-        num_items: int,
-        report: Callable[[Progress], None],
-        device: str,
-    ) -> None:
-        self._path = path
-        self._config = config
-        self._first = first
-        self._num_items = num_items
-        self._report = report
-        self._lag = 0 if torch.device(device).type == "cpu" else GPU_LAG
-        self._unread: deque[tuple[int, Tensor]] = deque()
-        self._started = time.monotonic()
-
-    def __enter__(self) -> _Log:
-        self._file = self._path.open("a")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def add(self, step: int, loss: Tensor) -> None:
-        """Takes the loss of a step. Raises FloatingPointError when one that is read is not finite."""
-        self._unread.append((step, loss))
-        while len(self._unread) > self._lag:
-            self._read()
-
-    def flush(self) -> None:
-        """Reads all that is left, so that no checkpoint is made of weights behind a broken loss."""
-        while self._unread:
-            self._read()
-        self._file.flush()
-
-    def _read(self) -> None:
-        step, loss = self._unread.popleft()
-        value, size = float(loss), self._config.batch_size
-        if not math.isfinite(value):
-            indices, _ = batch_indices(self._num_items, size, step=step, seed=self._config.seed)
-            raise FloatingPointError(f"loss is {value} at step {step} on samples {indices}")
-        rate = size * (step + 1 - self._first) / (time.monotonic() - self._started)
-        done = Progress(step=step + 1, num_steps=self._config.num_steps, loss=value, images_per_second=rate)
-        self._file.write(json.dumps({"step": done.step, "loss": value, "images_per_second": rate}) + "\n")
-        self._report(done)
 
 
 def _step_seed(seed: int, step: int) -> int:
@@ -344,10 +285,3 @@ def _check_past(path: Path, before: TrainConfig, now: TrainConfig, step: int) ->
                 f"training.{name}: {value}, but {path} was made with {getattr(before, name)}; "
                 "use that, another folder, or remove it"
             )
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Drops what the log says of steps after this one: they are done again."""
-    if path.is_file():
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))

@@ -55,6 +55,7 @@ FLOORS = {
     "imagen_ref.data": 5,
     "imagen_ref.ema": 5,
     "imagen_ref.train": 5,
+    "imagen_ref.train_log": 5,
 }
 PACKAGES = ("drawbench_eval", "imagen_ref")
 MAY_IMPORT_IMAGEN_REF = ("drawbench_eval.generators.imagen", "drawbench_eval.commands.train")

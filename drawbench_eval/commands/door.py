@@ -16,6 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from drawbench_eval.commands import explain
 from drawbench_eval.runs.record import RunFailed
 
+# What a shell gives a program that nobody listens to any more (128 + SIGPIPE).
+CLOSED_PIPE = 141
+
 # The group whose keys are somebody else's: model.settings.NAME=VALUE needs no plus sign.
 ConfigStore.instance().store(
     group="settings", name="open", node=OmegaConf.create({}, flags={"struct": False})
@@ -74,6 +77,11 @@ def guarded(main: Callable[[], object]) -> int:
     """
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our lines has enough (`| head`); Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         return report_mistake(error)
     except RunFailed as failed:

@@ -102,7 +102,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     from drawbench_eval.runs.progress import show_progress
     from imagen_ref.cascade import PRETRAINED
     from imagen_ref.stage import Stage, stage_config
-    from imagen_ref.text.t5 import T5Encoder
+    from imagen_ref.text.load import load_encoder
     from imagen_ref.train import TrainConfig, steps_done, train_stage
 
     if settings.stage is None:
@@ -111,8 +111,8 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
     stage = stage_config({"name": settings.name, **settings.stage})
     packaged = PRETRAINED / settings.text_encoder
     device = resolve_device(settings.device)
-    encoder = T5Encoder(
-        packaged if packaged.is_dir() else Path(settings.text_encoder),
+    encoder = load_encoder(
+        packaged if packaged.is_dir() else settings.text_encoder,
         max_length=settings.max_length,
         device=device,
         pad_to_multiple_of=COMPILED_LENGTHS if config.compiled else 1,

@@ -1,6 +1,6 @@
 """The `Generator` protocol: requests in, 8-bit images out, and everything that can change them as a value."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,6 +19,10 @@ class Request:
     prompt_id: str
     prompt: str
     seed: int
+
+
+Finished = Sequence[tuple[Request, NDArray[np.uint8]]]
+"""Images with what they were made for."""
 
 
 class Generator(Protocol):
@@ -55,11 +59,20 @@ class Generator(Protocol):
 class Streaming(Protocol):
     """A generator that hands over what is finished, so that a crash costs only what is not."""
 
-    def stream(
-        self, requests: Sequence[Request], *, batch_size: int
-    ) -> Iterator[Sequence[tuple[Request, NDArray[np.uint8]]]]:
+    def stream(self, requests: Sequence[Request], *, batch_size: int) -> Iterator[Finished]:
         """Finished images with their requests, in any order, as soon as there are some; each once."""
         ...
+
+
+def in_order(
+    finished: Iterable[Finished], requests: Sequence[Request], on_image: Callable[[int], None]
+) -> list[NDArray[np.uint8]]:
+    """What a stream hands over, as the images of the requests in their order: `generate` of a `Streaming`."""
+    made: dict[str, NDArray[np.uint8]] = {}
+    for batch in finished:
+        made |= {request.sample_id: image for request, image in batch}
+        on_image(len(batch))
+    return [made[request.sample_id] for request in requests]
 
 
 def requests(prompts: PromptSet, *, num_images_per_prompt: int, seed: int) -> tuple[Request, ...]:

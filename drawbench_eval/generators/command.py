@@ -22,14 +22,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from drawbench_eval.files import sha256_file
-from drawbench_eval.generators.base import Request
-from drawbench_eval.generators.external import (
-    ExternalGenerator,
-    Finished,
-    GuidanceKind,
-    decode_base64,
-    hash_weights,
-)
+from drawbench_eval.generators.base import Finished, Request
+from drawbench_eval.generators.external import ExternalGenerator, GuidanceKind, decode_base64, hash_weights
 from drawbench_eval.images.decode import Pixels, decode
 
 _POLL_S = 0.1

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbench_eval.files import digest
-from drawbench_eval.generators.base import Request
+from drawbench_eval.generators.base import Finished, Request, in_order
 from drawbench_eval.generators.folder import label_of
 from drawbench_eval.generators.pipelines.batches import Batches, free_memory, to_uint8
 from drawbench_eval.generators.pipelines.library import quiet
@@ -102,15 +102,9 @@ class DeepFloydGenerator:
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
     ) -> list[NDArray[np.uint8]]:
         """One RGB image [1024, 1024, 3] a request, or of the side where the cascade ends, in order."""
-        made: list[NDArray[np.uint8]] = []
-        for finished in self.stream(requests, batch_size=batch_size):
-            made += [image for _, image in finished]
-            on_image(len(finished))
-        return made
+        return in_order(self.stream(requests, batch_size=batch_size), requests, on_image)
 
-    def stream(
-        self, requests: Sequence[Request], *, batch_size: int
-    ) -> Iterator[Sequence[tuple[Request, NDArray[np.uint8]]]]:
+    def stream(self, requests: Sequence[Request], *, batch_size: int) -> Iterator[Finished]:
         """Images with their requests, batch by batch of the last stage; each stage runs over all requests."""
         if not requests:
             return

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbench_eval.files import digest
-from drawbench_eval.generators.base import Request
+from drawbench_eval.generators.base import Finished, Request, in_order
 from drawbench_eval.generators.folder import label_of
 from drawbench_eval.generators.pipelines.batches import Batches, seeded, to_uint8
 from drawbench_eval.generators.pipelines.files import find_files
@@ -140,15 +140,9 @@ class DiffusersGenerator:
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
     ) -> list[NDArray[np.uint8]]:
         """One RGB image a request, in order."""
-        made: list[NDArray[np.uint8]] = []
-        for finished in self.stream(requests, batch_size=batch_size):
-            made += [image for _, image in finished]
-            on_image(len(finished))
-        return made
+        return in_order(self.stream(requests, batch_size=batch_size), requests, on_image)
 
-    def stream(
-        self, requests: Sequence[Request], *, batch_size: int
-    ) -> Iterator[Sequence[tuple[Request, NDArray[np.uint8]]]]:
+    def stream(self, requests: Sequence[Request], *, batch_size: int) -> Iterator[Finished]:
         """Images with their requests, batch by batch."""
         for batch, images in self.batches.run(requests, self._sample, size=batch_size):
             yield list(zip(batch, images, strict=True))

@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbench_eval.files import canonical_json, digest, sha256_file
-from drawbench_eval.generators.base import Request
+from drawbench_eval.generators.base import Finished, Request, in_order
 
 # Raised when what a model is told, or what is made of its answer, changes.
 VERSION = 1
 
 GuidanceKind = Literal["cfg", "distilled", "none"]
-Finished = Sequence[tuple[Request, NDArray[np.uint8]]]
 
 # Settings that reports know by a name of their own: an axis of theirs is an axis for every model.
 _SHARED_NAMES = ("guidance_weight", "threshold", "num_steps", "sampler")
@@ -73,11 +72,7 @@ class ExternalGenerator(ABC):
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
     ) -> list[NDArray[np.uint8]]:
         """One image a request, in order."""
-        made: dict[str, NDArray[np.uint8]] = {}
-        for finished in self.stream(requests, batch_size=batch_size):
-            made |= {request.sample_id: image for request, image in finished}
-            on_image(len(finished))
-        return [made[request.sample_id] for request in requests]
+        return in_order(self.stream(requests, batch_size=batch_size), requests, on_image)
 
     def truncated_prompts(self, prompts: Sequence[str]) -> list[int]:  # noqa: ARG002
         """Not known of somebody else's model."""

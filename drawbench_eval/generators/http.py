@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drawbench_eval.generators.base import Request
+from drawbench_eval.generators.base import Finished, Request
 from drawbench_eval.generators.external import (
     ExternalGenerator,
-    Finished,
     GuidanceKind,
     batches,
     decode_base64,

@@ -15,7 +15,7 @@ from drawbench_eval.generators.base import Request
 from imagen_ref.cascade import Cascade, checkpoint_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage
-from imagen_ref.text.t5 import T5Encoder
+from imagen_ref.text.load import load_encoder
 
 # Raised when the same settings and weights give other images than before.
 VERSION = 1
@@ -39,7 +39,7 @@ class StageFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderFolder:
-    """A Hugging Face folder of a T5, and how many tokens of a prompt are kept."""
+    """A Hugging Face folder of a text encoder, and how many tokens of a prompt are kept."""
 
     path: Path
     max_length: int = 128
@@ -105,7 +105,7 @@ class ImagenGenerator:
             return Cascade.load(
                 chosen.path, text_encoder=chosen.text_encoder, device=self.device, precision=self.precision
             )
-        encoder = T5Encoder(chosen.encoder.path, max_length=chosen.encoder.max_length, device=self.device)
+        encoder = load_encoder(chosen.encoder.path, max_length=chosen.encoder.max_length, device=self.device)
         files = (chosen.stages.base.path, chosen.stages.sr64.path)
         stages = [Stage.load(path, device=self.device) for path in files]
         return Cascade(encoder, stages, precision=self.precision)

@@ -16,10 +16,9 @@ from typing import Any
 from PIL import Image
 
 from drawbench_eval.files import digest
-from drawbench_eval.generators.base import Request
+from drawbench_eval.generators.base import Finished, Request
 from drawbench_eval.generators.external import (
     ExternalGenerator,
-    Finished,
     GuidanceKind,
     batches,
     hash_path,

@@ -21,6 +21,9 @@ from scipy.special import stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
+# What floats leave of a sum that is 0, as a share of the size of its terms.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
@@ -76,10 +79,20 @@ def clustered_mean(values: ArrayLike, clusters: ArrayLike) -> Estimate:
         return Estimate(value=math.nan, standard_error=math.nan, n=0, num_clusters=0)
     mean = float(x.mean())
     _, index = np.unique(labels, return_inverse=True)
-    sums = np.bincount(index, weights=x - mean)
+    deviations = without_rounding(x - mean, float(np.abs(x).max()))
+    sums = without_rounding(_sums(deviations, index), _sums(np.abs(x), index))
     count = len(sums)
     error = math.sqrt(count / (count - 1) * float(np.square(sums).sum())) / len(x) if count > 1 else math.nan
     return Estimate(value=mean, standard_error=error, n=len(x), num_clusters=count)
+
+
+def _sums(values: Array, index: NDArray[np.intp]) -> Array:
+    return np.asarray(np.bincount(index, weights=values), dtype=np.float64)
+
+
+def without_rounding(values: Array, scale: Array | float) -> Array:
+    """The values, 0 where they are rounding beside terms of size `scale`: else equal values get an error."""
+    return np.where(np.abs(values) <= ROUNDING * scale, 0.0, values)
 
 
 def share_interval(share: Estimate, level: float = 0.95) -> tuple[float, float]:

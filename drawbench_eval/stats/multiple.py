@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drawbench_eval.stats.clustered import Array
+from drawbench_eval.stats.clustered import ROUNDING, Array
 
 # Up to here all 2^(n-1) ways to flip are gone through.
 MOST_EXACT = 20
 NUM_FLIPS = 20_000
-# Sums that differ by rounding alone are equal.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)

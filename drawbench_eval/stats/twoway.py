@@ -20,13 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drawbench_eval.stats.bootstrap import cluster_sums
-from drawbench_eval.stats.clustered import Array, Estimate
+from drawbench_eval.stats.clustered import Array, Estimate, without_rounding
 
 # With fewer clusters of either kind an interval is said to rest on few.
 FEW_CLUSTERS = 10
-# Deviations and sums of them that differ from 0 by rounding alone are 0: an error of 1e-17 would make
-# everything significant.
-ROUNDING = 1e-12
 
 Codes = NDArray[np.int64]
 
@@ -209,8 +206,7 @@ def equal_weights(clusters: ArrayLike) -> Array:
 
 def _deviations(values: Array, centre: Array | float) -> Array:
     """Values minus their centre, 0 where they differ by rounding alone."""
-    apart = values - centre
-    return np.where(np.abs(apart) > ROUNDING * np.abs(values).max(initial=0.0), apart, 0.0)
+    return without_rounding(values - centre, np.abs(values).max(initial=0.0))
 
 
 def _prompts_of_strata(codes: Codes, prompts: ArrayLike) -> Array:
@@ -253,6 +249,5 @@ def _part(influence: Array, codes: Codes) -> Array:
     width = influence.shape[1]
     if count < 2:
         return np.full((width, width), np.nan)
-    sums = cluster_sums(influence, codes)
-    sums[np.abs(sums) <= ROUNDING * cluster_sums(np.abs(influence), codes)] = 0.0
+    sums = without_rounding(cluster_sums(influence, codes), cluster_sums(np.abs(influence), codes))
     return np.asarray(count / (count - 1) * (sums.T @ sums))

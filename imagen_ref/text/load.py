@@ -28,6 +28,7 @@ def load_encoder(
     max_length: int | None = None,
     precision: str = "float32",
     device: torch.device | str = "cpu",
+    pad_to_multiple_of: int = 1,
     cache: Path | None = None,
     offline: bool = False,
 ) -> FolderEncoder:
@@ -39,6 +40,7 @@ def load_encoder(
         max_length: tokens kept of a prompt; by default the family's usual number.
         precision: "float32" or "bfloat16"; float16 is refused, T5 overflows in it.
         device: where it runs.
+        pad_to_multiple_of: see `FolderEncoder`.
         cache: folder of the Hub's files; by default the library's own.
         offline: take what lies in the cache and ask nobody.
 
@@ -59,6 +61,7 @@ def load_encoder(
                 max_length=max_length,
                 dtype=_dtype(precision),
                 device=device,
+                pad_to_multiple_of=pad_to_multiple_of,
                 name=name,
                 revision=commit,
             )

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
 from imagen_ref.text_conditioning import Whitening
-from imagen_ref.train import Progress, TrainConfig, learning_rate, steps_done, train_stage
+from imagen_ref.train import TrainConfig, learning_rate, steps_done, train_stage
+from imagen_ref.train_log import Progress, TrainLog
 from imagen_ref.unet import UNetConfig
 
 CONFIG = TrainConfig(
@@ -312,3 +313,28 @@ def test_learning_rate_warms_up_stays_and_decays() -> None:
 
 def test_the_papers_text_dropout_is_the_default() -> None:
     assert TrainConfig(num_steps=1, batch_size=1, learning_rate=1.0).text_dropout == 0.1
+
+
+class TestLog:
+    def log(self, path: Path, *, lag: int, seen: list[int]) -> TrainLog:
+        return TrainLog(path, first=0, num_steps=9, batch_size=4, lag=lag, samples=lambda step: [step, 40],
+                        report=lambda progress: seen.append(progress.step))  # fmt: skip
+
+    def test_reads_late_and_leaves_nothing_out(self, tmp_path: Path) -> None:
+        seen: list[int] = []
+        with self.log(tmp_path / "log", lag=3, seen=seen) as log:
+            for step in range(5):
+                log.add(step, torch.tensor(0.5 * step))
+            assert seen == [1, 2]
+            log.flush()
+        assert seen == [1, 2, 3, 4, 5]
+        lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+        assert [(line["step"], line["loss"]) for line in lines] == [(k + 1, 0.5 * k) for k in range(5)]
+
+    def test_a_late_broken_loss_names_its_own_step(self, tmp_path: Path) -> None:
+        with self.log(tmp_path / "log", lag=3, seen=[]) as log:
+            log.add(0, torch.tensor(1.0))
+            log.add(1, torch.tensor(torch.nan))
+            log.add(2, torch.tensor(1.0))
+            with pytest.raises(FloatingPointError, match=r"step 1 on samples \[1, 40\]"):
+                log.flush()

@@ -125,3 +125,12 @@ def test_what_has_no_partner_is_counted() -> None:
 def test_a_pair_that_is_named_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="side b: prompt 'p' with seed 0 appears twice"):
         paired_difference([1.0], [("p", 0)], [1.0, 2.0], [("p", 0), ("p", 0)])
+
+
+def test_rounding_is_no_error() -> None:
+    # 0.1 summed 90 times over is not 9; means of thirds leave 1e-17 in every cluster.
+    equal = clustered_mean(np.full(90, 0.1) + 0.2, np.repeat(np.arange(30), 3))
+    alike = clustered_mean(np.tile([0.1, 0.2, 0.7], 30), np.repeat(np.arange(30), 3))
+    for estimate in (equal, alike):
+        assert estimate.standard_error == 0
+        assert math.isnan(estimate.p_value)

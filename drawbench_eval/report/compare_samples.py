@@ -1,0 +1,95 @@
+"""The sections of a comparison that show images: side by side, and what cost a distance most."""
+
+from __future__ import annotations
+
+from drawbench_eval.analysis.leaderboard import Leaderboard
+from drawbench_eval.analysis.measures import measure
+from drawbench_eval.report.blocks import Block, DataTable, Gallery, Numbers, Paragraph, Picture, Section
+from drawbench_eval.report.compare_pictures import Images, chosen_prompts, rows_picture
+from drawbench_eval.report.compare_tables import costs_table
+from drawbench_eval.report.style import TEXT_WIDTH
+
+_HALF = TEXT_WIDTH / 2 - 0.08
+_NUM_COSTLY = 8
+
+
+def side_by_side(
+    board: Leaderboard, images: Images, figures: Numbers, *, num_prompts: int, num_images: int
+) -> Section:
+    """Images of the same prompts, a row a set; a sentence where none are on disk."""
+    shots = []
+    for index, prompt_id in enumerate(chosen_prompts(board, num_prompts), start=1):
+        chosen = [
+            (name, images.of_prompt.get((name, prompt_id), [])[:num_images])
+            for name in board.order
+            if name in images.sets
+        ]
+        wide = max((len(samples) for _, samples in chosen), default=0) > 4
+        drawn = rows_picture(f"prompt-{index:02d}", images, chosen, width=TEXT_WIDTH if wide else _HALF)
+        if drawn is None:
+            continue
+        text, category = images.prompts.get(prompt_id, ""), board.field.categories[prompt_id]
+        note = f"{category}, prompt {prompt_id}" if category else f"prompt {prompt_id}"
+        shots.append(
+            (
+                Picture(
+                    name=f"prompt-{index:02d}",
+                    svg=drawn[0],
+                    width=drawn[1],
+                    number=0,
+                    caption="",
+                    alt=f"Images of every set for the prompt: {text}",
+                ),
+                text or prompt_id,
+                note,
+            )
+        )
+    if not shots:
+        note = "The images of these runs are no longer on disk, so there is nothing to show."
+        return Section(title="Side by side", blocks=(Paragraph(text=note),))
+    caption = (
+        "Images of the same prompts: a row a set, the first images of each. Prompts are the first of each "
+        "category, or evenly spaced in order of their ids: not a choice by eye."
+    )
+    return Section(
+        title="Side by side", blocks=(Gallery(number=figures.next(), caption=caption, pictures=tuple(shots)),)
+    )
+
+
+def costs(board: Leaderboard, images: Images, tables: Numbers, figures: Numbers) -> Section:
+    """The images and the prompts that add most to each set's first distance; empty without one."""
+    if not board.costs:
+        return Section(title="", blocks=())
+    metric = board.costs[0].metric
+    name = measure(metric).short
+    blocks: list[Block] = []
+    chosen = []
+    for set_name in board.order:
+        if set_name in images.sets:
+            scores = board.contestant(set_name).scores.set_index("sample_id")[metric].dropna()
+            worst = scores.sort_values(ascending=False, kind="stable").head(_NUM_COSTLY).index
+            by_id = {sample.sample_id: sample for sample in images.sets[set_name].samples}
+            chosen.append((set_name, [by_id[one] for one in worst if one in by_id]))
+    drawn = rows_picture("costly", images, chosen, width=TEXT_WIDTH) if chosen else None
+    if drawn is not None:
+        blocks.append(
+            Picture(
+                name="costly",
+                svg=drawn[0],
+                width=drawn[1],
+                number=figures.next(),
+                caption=f"The images that add most to each set's {name}, the first the most. They are "
+                "those least like the reference as the extractor sees them; such an image need not be a "
+                "bad one.",
+                alt=f"For every set the {_NUM_COSTLY} images that add most to its {name}.",
+            )
+        )
+    blocks.append(
+        DataTable(
+            number=tables.next(),
+            caption=f"The prompts whose images add most to each set's {name}: about what it would fall by "
+            "without them.",
+            table=costs_table(board, images.prompts),
+        )
+    )
+    return Section(title=f"What cost {name} most", blocks=tuple(blocks))
