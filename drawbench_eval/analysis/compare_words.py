@@ -56,12 +56,16 @@ def _of_metric(board: Leaderboard, metric: str) -> str:
     if not tests:
         return f"{lead}; whether that is more than chance was not tested."
     won = [_against(best, one, higher=info.higher_is_better) for one in tests if one.better == best]
+    # The best value may lose the paired test, where prompts without a partner made it the best.
+    lost = [one.b if one.a == best else one.a for one in tests if one.better not in (best, None)]
     open_ = [_against(best, one, higher=info.higher_is_better) for one in tests if one.better is None]
     parts = []
     if won:
         parts.append(f"significantly better than {_joined(won)}")
     if open_:
         parts.append(f"not shown to be better than {_joined(open_)}")
+    if lost:
+        parts.append(f"on the prompts that both have, significantly worse than {_joined(lost)}")
     return f"{lead}: {'; but '.join(parts)}."
 
 

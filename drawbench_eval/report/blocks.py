@@ -131,15 +131,3 @@ class Report:
             elif isinstance(block, Gallery):
                 found += [picture for picture, _, _ in block.pictures]
         return tuple(found)
-
-
-class Numbers:
-    """Counts figures or tables of a report."""
-
-    def __init__(self) -> None:
-        self.last = 0
-
-    def next(self) -> int:
-        """The next number."""
-        self.last += 1
-        return self.last

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
-from drawbench_eval.report.blocks import Block, DataTable, Gallery, Numbers, Paragraph, Picture, Section
+from drawbench_eval.report.blocks import Block, DataTable, Gallery, Paragraph, Picture, Section
 from drawbench_eval.report.compare_pictures import Images, chosen_prompts, rows_picture
 from drawbench_eval.report.compare_tables import costs_table
 from drawbench_eval.report.style import TEXT_WIDTH
@@ -14,7 +16,7 @@ _NUM_COSTLY = 8
 
 
 def side_by_side(
-    board: Leaderboard, images: Images, figures: Numbers, *, num_prompts: int, num_images: int
+    board: Leaderboard, images: Images, figures: Iterator[int], *, num_prompts: int, num_images: int
 ) -> Section:
     """Images of the same prompts, a row a set; a sentence where none are on disk."""
     shots = []
@@ -52,11 +54,11 @@ def side_by_side(
         "category, or evenly spaced in order of their ids: not a choice by eye."
     )
     return Section(
-        title="Side by side", blocks=(Gallery(number=figures.next(), caption=caption, pictures=tuple(shots)),)
+        title="Side by side", blocks=(Gallery(number=next(figures), caption=caption, pictures=tuple(shots)),)
     )
 
 
-def costs(board: Leaderboard, images: Images, tables: Numbers, figures: Numbers) -> Section:
+def costs(board: Leaderboard, images: Images, tables: Iterator[int], figures: Iterator[int]) -> Section:
     """The images and the prompts that add most to each set's first distance; empty without one."""
     if not board.costs:
         return Section(title="", blocks=())
@@ -77,7 +79,7 @@ def costs(board: Leaderboard, images: Images, tables: Numbers, figures: Numbers)
                 name="costly",
                 svg=drawn[0],
                 width=drawn[1],
-                number=figures.next(),
+                number=next(figures),
                 caption=f"The images that add most to each set's {name}, the first the most. They are "
                 "those least like the reference as the extractor sees them; such an image need not be a "
                 "bad one.",
@@ -86,7 +88,7 @@ def costs(board: Leaderboard, images: Images, tables: Numbers, figures: Numbers)
         )
     blocks.append(
         DataTable(
-            number=tables.next(),
+            number=next(tables),
             caption=f"The prompts whose images add most to each set's {name}: about what it would fall by "
             "without them.",
             table=costs_table(board, images.prompts),

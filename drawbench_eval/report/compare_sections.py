@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 from drawbench_eval.analysis.compare_words import sentences
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import (
     Block,
     DataTable,
-    Numbers,
     Paragraph,
     Picture,
     Report,
@@ -32,7 +34,7 @@ def build_comparison(
 ) -> Report:
     """All sections that the comparison has something for, with figures and tables numbered in order."""
     images = Images(board)
-    tables, figures = Numbers(), Numbers()
+    tables, figures = count(1), count(1)
     sections = [
         _leaderboard(board, tables, figures),
         _differences(board, tables),
@@ -100,11 +102,11 @@ def _warnings(board: Leaderboard) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _leaderboard(board: Leaderboard, tables: Numbers, figures: Numbers) -> Section:
+def _leaderboard(board: Leaderboard, tables: Iterator[int], figures: Iterator[int]) -> Section:
     order = measure(board.order_by).short
     blocks: list[Block] = [
         DataTable(
-            number=tables.next(),
+            number=next(tables),
             caption=f"Every set, ordered by {order}. In small print each value's own 95 % interval, "
             "clustered by prompt. Whether two sets differ is not read off overlapping intervals but off "
             "the next table.",
@@ -114,7 +116,7 @@ def _leaderboard(board: Leaderboard, tables: Numbers, figures: Numbers) -> Secti
             name="values",
             svg=values_figure(board),
             width=TEXT_WIDTH,
-            number=figures.next(),
+            number=next(figures),
             caption="The same values with their 95 % intervals.",
             alt="Every metric of every set; the leaderboard has the numbers.",
         ),
@@ -134,7 +136,7 @@ def _leaderboard(board: Leaderboard, tables: Numbers, figures: Numbers) -> Secti
     return Section(title="Leaderboard", blocks=tuple(blocks))
 
 
-def _differences(board: Leaderboard, tables: Numbers) -> Section:
+def _differences(board: Leaderboard, tables: Iterator[int]) -> Section:
     if not board.differences:
         return Section(title="Differences", blocks=())
     choices = board.choices
@@ -147,7 +149,7 @@ def _differences(board: Leaderboard, tables: Numbers) -> Section:
     ]
     blocks: list[Block] = [
         DataTable(
-            number=tables.next(),
+            number=next(tables),
             caption="Differences on the same prompts, first set minus second. Verdict: better when p, "
             f"corrected by Holm within its family, is at most {choices.alpha:g}; otherwise not resolved, "
             "which is not the same as equal. Detectable: the smallest true difference that would be found "
@@ -179,10 +181,10 @@ def _differences(board: Leaderboard, tables: Numbers) -> Section:
     return Section(title="Differences", blocks=tuple(blocks))
 
 
-def _categories(board: Leaderboard, tables: Numbers) -> Section:
+def _categories(board: Leaderboard, tables: Iterator[int]) -> Section:
     blocks = [
         DataTable(
-            number=tables.next(),
+            number=next(tables),
             caption=f"{capital(measure(metric).title)} by category: each set's mean over the category's "
             "prompts and, in small print, the estimate that is drawn towards all categories by how few "
             "prompts it rests on. These describe; they are not tests.",
@@ -193,7 +195,7 @@ def _categories(board: Leaderboard, tables: Numbers) -> Section:
     return Section(title="By category", blocks=tuple(blocks))
 
 
-def _published(board: Leaderboard, tables: Numbers) -> Section:
+def _published(board: Leaderboard, tables: Iterator[int]) -> Section:
     ours = (
         "The FID above is"
         if "fid" in board.field.metrics
@@ -208,7 +210,7 @@ def _published(board: Leaderboard, tables: Numbers) -> Section:
                 "two tables must not be ranked together, also where a name stands in both.",
             ),
             DataTable(
-                number=tables.next(),
+                number=next(tables),
                 caption="Published, for orientation only. The rows themselves are not of one protocol.",
                 table=published_table(),
             ),

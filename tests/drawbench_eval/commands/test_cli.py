@@ -25,6 +25,17 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert not heavy & {module.partition(".")[0] for module in modules.split()}
 
 
+def test_a_reader_who_has_enough_is_no_crash() -> None:
+    code = "from drawbench_eval.commands.door import guarded; raise SystemExit(guarded(lambda: print('a')))"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
 def test_no_verb_is_a_mistake(run: Run) -> None:
     result = run()
     assert result.code == 2
