@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test parity bench-fid verify-online check format clean
+.PHONY: setup demo test test-slurm parity bench-fid verify-online check format clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -25,7 +25,15 @@ demo: $(STAMP)
 	$(BIN)/drawbench-eval report sweep=demo output=reports/demo
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not network and not parity"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not network and not parity and not slurm"
+
+# A real sweep on a Slurm of this machine alone, started for the test and stopped after it; needs root once, for
+# Debian's packages. About 5 minutes.
+test-slurm: $(STAMP)
+	@PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld slurmd munged >/dev/null \
+		|| { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,slurm]'
+	$(BIN)/python -m pytest -m slurm tests/slurm -s --timeout=1200
 
 # Our figures beside those of the peers' packages, which are installed first; about 4 minutes of one core.
 parity: $(STAMP)

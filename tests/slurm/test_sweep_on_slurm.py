@@ -1,0 +1,68 @@
+"""A real sweep on a real Slurm of one machine, beside the same sweep in one process (`make test-slurm`)."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from slurm_cluster import Cluster, missing_programs
+
+pytestmark = pytest.mark.slurm
+
+SWEEP = (
+    "model.guidance_weight=1,3,6",
+    "model.threshold=static,dynamic",
+    "model.num_steps=4",
+    "prompts.limit=6",
+    "num_images_per_prompt=1",
+    "metrics=[scenes_clip_score,scenes_accuracy]",
+    "reference=none",
+    "sweep=six",
+)
+SLURM = ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=2")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    lacking = missing_programs()
+    assert not lacking, f"not installed: {', '.join(lacking)} (Debian: slurm-wlm, munge)"
+    with Cluster(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
+        yield cluster
+
+
+def evaluate(results: Path, environment: Mapping[str, str], *overrides: str) -> str:
+    program = str(Path(sys.executable).with_name("drawbench-eval"))
+    command = [program, "evaluate", "-m", *SWEEP, f"results={results}", *overrides]
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+def runs(results: Path) -> dict[str, Path]:
+    return {folder.name: folder for folder in (results / "runs").iterdir()}
+
+
+def test_six_points_on_slurm_are_the_six_of_one_process(cluster: Cluster, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    evaluate(here, cluster.environment)
+    said = evaluate(there, cluster.environment, *SLURM)
+    assert "6 of 6 points complete" in said
+    # they really were jobs: submitit left a folder for each
+    assert len(list((there / "sweeps").rglob("*_submitted.pkl"))) == 6
+    ours, theirs = runs(here), runs(there)
+    assert len(ours) == 6
+    assert ours.keys() == theirs.keys()
+    for name, folder in ours.items():
+        one, other = (json.loads((at / "run.json").read_text()) for at in (folder, theirs[name]))
+        assert one["status"] == other["status"] == "complete"
+        for metric, entry in one["metrics"].items():
+            assert other["metrics"][metric]["value"] == pytest.approx(entry["value"], rel=1e-9)
+        assert samples(folder) == samples(theirs[name])
+
+
+def samples(folder: Path) -> dict[str, bytes]:
+    found = {path.name: path.read_bytes() for path in (folder / "samples").rglob("*.png")}
+    assert len(found) == 6
+    return found
