@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
+
+from imagen_ref.text.pretraining import optimise
 
 NUM_SENTINELS = 24
 _SPECIAL = ["<pad>", "</s>", "<unk>", *(f"<extra_id_{k}>" for k in range(NUM_SENTINELS))]
@@ -62,6 +63,20 @@ def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> Tokenizer:
         single="$A </s>", special_tokens=[("</s>", tokenizer.token_to_id("</s>"))]
     )
     return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes it as a Hugging Face folder has it."""
+    from transformers import PreTrainedTokenizerFast
+
+    fast: Any = PreTrainedTokenizerFast
+    fast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=512,
+    ).save_pretrained(folder)
 
 
 def corrupt_spans(
@@ -128,7 +143,7 @@ def pretrain_t5(
         ValueError: when the state in the folder belongs to another configuration.
         FloatingPointError: on a loss that is not finite, naming the step.
     """
-    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, T5ForConditionalGeneration
+    from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
 
     folder.mkdir(parents=True, exist_ok=True)
     stream = iter(sentences(config.seed))
@@ -138,63 +153,19 @@ def pretrain_t5(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model: Any = T5ForConditionalGeneration(_hf_config(config.size, tokenizer, T5Config))
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
-    first = _resume(folder / "training.pt", config, model, optimizer)
-    started = time.monotonic()
-    for step in range(first, config.num_steps):
-        batch = _batch(config, sentences, tokenizer, step)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config)
-        loss = model(**batch).loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} at step {step}")
-        report(step + 1, float(loss.detach()), time.monotonic() - started)
-        if (step + 1) % config.checkpoint_every == 0:
-            _save(folder / "training.pt", config, model, optimizer, step + 1)
+
+    def loss_of(step: int) -> Tensor:
+        loss: Tensor = model(**_batch(config, sentences, tokenizer, step)).loss
+        return loss
+
+    optimise(model, loss_of, config, folder / "training.pt", report=report)
     with torch.random.fork_rng(devices=[]):
         encoder: Any = T5EncoderModel(model.config)
     encoder.load_state_dict(model.state_dict(), strict=False)
     encoder.half().save_pretrained(folder)
-    fast: Any = PreTrainedTokenizerFast
-    fast(
-        tokenizer_object=tokenizer,
-        eos_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        model_max_length=512,
-    ).save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
     (folder / "pretraining.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
     return folder
-
-
-def _save(path: Path, config: PretrainConfig, model: Any, optimizer: Any, step: int) -> None:
-    temporary = path.with_suffix(".partial")
-    state = {
-        "config": json.dumps(asdict(config), sort_keys=True),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _resume(path: Path, config: PretrainConfig, model: Any, optimizer: Any) -> int:
-    """Loads what `_save` wrote, if anything, and returns the next step."""
-    if not path.is_file():
-        return 0
-    state = torch.load(path, weights_only=True)
-    if state.get("config") != json.dumps(asdict(config), sort_keys=True):
-        raise ValueError(f"{path}: belongs to another configuration; use another folder, or remove it")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
 
 
 def _hf_config(size: T5Size, tokenizer: Tokenizer, config_class: Any) -> Any:
@@ -213,12 +184,6 @@ def _hf_config(size: T5Size, tokenizer: Tokenizer, config_class: Any) -> Any:
         eos_token_id=1,
         decoder_start_token_id=0,
     )
-
-
-def _schedule(step: int, config: PretrainConfig) -> float:
-    """Linear warm-up, then a half cosine to a tenth."""
-    warm = min(1.0, (step + 1) / config.warmup_steps)
-    return warm * (0.55 + 0.45 * float(np.cos(np.pi * step / config.num_steps)))
 
 
 def _batch(
