@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slurm parity bench-fid verify-online check format clean
+.PHONY: setup demo test test-slurm parity bench-fid verify-online docs check format clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -50,6 +50,10 @@ bench-fid: $(STAMP)
 # For a machine with internet: the real weights, about 2 GB, against what is published of them.
 verify-online: $(STAMP)
 	$(BIN)/python -m pytest -m network tests/online --timeout=3600
+
+# The pages under docs/ with the reference made from docstrings and conf/, into build/site; a warning is an error.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --quiet
 
 check: $(STAMP)
 	$(BIN)/ruff check .
