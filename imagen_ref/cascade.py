@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagen_ref.samplers import SamplerSettings
-from imagen_ref.stage import Stage, StageConfig, read_stage_config
+from imagen_ref.stage import Stage, StageConfig, autocast_dtype, read_stage_config
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, collate
 from imagen_ref.text.load import load_encoder
 
@@ -50,7 +51,8 @@ class Cascade:
             same.
 
     Raises:
-        ValueError: for stages that do not fit together, or that were trained with another encoder.
+        ValueError: for stages that do not fit together, that were never trained, or that were trained with
+            another encoder or another length of text.
     """
 
     def __init__(
@@ -69,13 +71,9 @@ class Cascade:
                     f"cascade: stage {after.config.name} starts from a side of {after.config.low_res_side}, "
                     f"stage {before.config.name} ends at {before.config.side}"
                 )
-        given = encoder.identity
         for stage in stages:
-            if stage.config.text_encoder.get("weights_sha256") != given["weights_sha256"]:
-                raise ValueError(
-                    f"text encoder {given['name']}: stage {stage.config.name} was trained with "
-                    f"{stage.config.text_encoder.get('name', 'no encoder')}, of other weights; use that one"
-                )
+            _check_encoder(encoder, stage.config)
+        autocast_dtype(precision)
         self.encoder = encoder
         self.stages = tuple(stages)
         self.precision = precision
@@ -129,7 +127,9 @@ class Cascade:
         prompts: Sequence[str],
         *,
         seeds: Sequence[int],
-        settings: Mapping[str, SamplerSettings],
+        guidance_weight: float | None = None,
+        threshold: str | None = None,
+        settings: Mapping[str, SamplerSettings] | None = None,
         batch_size: int = 16,
         low_res: NDArray[np.uint8] | None = None,
         first: str | None = None,
@@ -141,29 +141,37 @@ class Cascade:
         Args:
             prompts: N prompts; an empty one is sampled without text.
             seeds: N seeds; with the stage's name each fixes its sample's noise, whatever the batch.
-            settings: for every stage run, by its name.
+            guidance_weight: that of the base stage, before its `settings`.
+            threshold: that of the base stage, before its `settings`.
+            settings: by the stage's name; a stage that is not named takes `SamplerSettings()`.
             batch_size: samples computed together.
-            low_res: N images to start from when `first` is a super-resolution stage.
+            low_res: N images uint8 [N, s, s, 3] to start from when `first` is a super-resolution stage.
             first: name of the first stage to run; by default the first there is.
             last: name of the last stage to run; by default the last there is.
             on_images: called with the number of samples finished after each batch.
+
+        Raises:
+            ValueError: for lists of unlike length, a stage that there is none of, or images to start from
+                that are missing, not asked for or of another size.
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"seeds: {len(seeds)} for {len(prompts)} prompts; one each is needed")
         if low_res is not None and len(low_res) != len(prompts):
             raise ValueError(f"low_res: {len(low_res)} images for {len(prompts)} prompts; one each is needed")
         stages = self._between(first, last)
-        for stage in stages:
-            if stage.config.name not in settings:
-                raise ValueError(f"settings: none for stage {stage.config.name}")
+        if low_res is not None and stages[0].config.low_res_side is None:
+            raise ValueError(
+                f"low_res: stage {stages[0].config.name} starts from noise; write first=NAME of a later stage"
+            )
+        chosen = self._settings(settings or {}, stages, guidance_weight, threshold)
         text = self.encode(prompts)
         if not self.one_at_a_time:
-            return self._run(stages, text, seeds, settings, low_res, batch_size, on_images)
+            return self._run(stages, text, seeds, chosen, low_res, batch_size, on_images)
         self.encoder.release()
         images = low_res
         for stage in stages:
             told = on_images if stage is stages[-1] else lambda _: None
-            images = self._run((stage,), text, seeds, settings, images, batch_size, told)
+            images = self._run((stage,), text, seeds, chosen, images, batch_size, told)
         assert images is not None
         return images
 
@@ -196,6 +204,29 @@ class Cascade:
             on_images(len(images))
         return np.concatenate(done)
 
+    def _settings(
+        self,
+        given: Mapping[str, SamplerSettings],
+        stages: Sequence[Stage | StageFile],
+        guidance_weight: float | None,
+        threshold: str | None,
+    ) -> dict[str, SamplerSettings]:
+        """Those of every stage that is run."""
+        names = [stage.config.name for stage in self.stages]
+        for name in given:
+            if name not in names:
+                raise ValueError(f"settings: {name} is not one of the stages {', '.join(names)}")
+        chosen = {stage.config.name: given.get(stage.config.name, SamplerSettings()) for stage in stages}
+        short = {"guidance_weight": guidance_weight, "threshold": threshold}
+        changes: dict[str, Any] = {key: value for key, value in short.items() if value is not None}
+        if changes and stages[0].config.low_res_side is not None:
+            raise ValueError(
+                f"{next(iter(changes))}: it means the base, which is not run; write "
+                f"settings={{{stages[0].config.name!r}: SamplerSettings(...)}}"
+            )
+        base = stages[0].config.name
+        return {**chosen, base: replace(chosen[base], **changes)}
+
     def _between(self, first: str | None, last: str | None) -> tuple[Stage | StageFile, ...]:
         names = [stage.config.name for stage in self.stages]
         for name in (first, last):
@@ -206,6 +237,23 @@ class Cascade:
         if start >= stop:
             raise ValueError(f"stages: {first} comes after {last}; the order is {', '.join(names)}")
         return self.stages[start:stop]
+
+
+def _check_encoder(encoder: TextEncoder, stage: StageConfig) -> None:
+    """Raises ValueError where the stage was not trained with this encoder, be it as wide or not."""
+    given, trained = encoder.identity, stage.text_encoder
+    if not trained:
+        raise ValueError(f"stage {stage.name}: it was never trained, its checkpoint names no text encoder")
+    if trained.get("weights_sha256") != given["weights_sha256"]:
+        raise ValueError(
+            f"text encoder {given['name']}: stage {stage.name} was trained with {trained.get('name')}, of "
+            "other weights; use that one"
+        )
+    if trained.get("max_length", encoder.max_length) != encoder.max_length:
+        raise ValueError(
+            f"text encoder {given['name']}: it keeps {encoder.max_length} tokens of a prompt, stage "
+            f"{stage.name} was trained with {trained['max_length']}; load it with that max_length"
+        )
 
 
 def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> dict[str, Path]:
@@ -240,8 +288,24 @@ def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str,
         raise ValueError(
             f"model.path: {name} has no cascade.json; give a folder that has one, or one of: {known}"
         )
-    encoders: dict[str, dict[str, Any]] = json.loads(file.read_text())["text_encoders"]
+    encoders = _encoders(file)
     chosen = text_encoder or next(iter(encoders))
     if chosen not in encoders:
         raise ValueError(f"model.text_encoder: {chosen} is not one of {', '.join(encoders)} in {folder}")
     return folder, chosen, encoders[chosen]
+
+
+def _encoders(file: Path) -> dict[str, dict[str, Any]]:
+    """What cascade.json says, its form checked."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"cascade {file}: not JSON ({error})") from error
+    encoders: Any = content.get("text_encoders") if isinstance(content, dict) else None
+    if not isinstance(encoders, dict) or not encoders:
+        raise ValueError(f"cascade {file}: text_encoders is missing; a name for each encoder is needed")
+    for name, one in encoders.items():
+        for key, kind in (("max_length", int), ("stages", dict)):
+            if not isinstance(one, dict) or not isinstance(one.get(key), kind):
+                raise ValueError(f"cascade {file}: text_encoders.{name}.{key} is missing")
+    return dict(encoders)

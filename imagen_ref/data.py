@@ -34,12 +34,18 @@ def batch_indices(num_items: int, batch_size: int, *, step: int, seed: int) -> t
     Raises:
         ValueError: when there are fewer items than a batch needs.
     """
+    epoch, position = place_in_data(num_items, batch_size, step=step)
+    order = _order(num_items, seed, epoch)
+    return order[position : position + batch_size].tolist(), epoch
+
+
+def place_in_data(num_items: int, batch_size: int, *, step: int) -> tuple[int, int]:
+    """(epoch, position within it) of the first item of a step. Raises ValueError as `batch_indices` does."""
     per_epoch = num_items // batch_size
     if per_epoch == 0:
         raise ValueError(f"training data: {num_items} images are fewer than one batch of {batch_size}")
-    epoch, position = divmod(step, per_epoch)
-    order = _order(num_items, seed, epoch)
-    return order[position * batch_size : (position + 1) * batch_size].tolist(), epoch
+    epoch, batch = divmod(step, per_epoch)
+    return epoch, batch * batch_size
 
 
 @lru_cache(maxsize=2)
@@ -61,16 +67,23 @@ class Batch:
 
 
 def batches(
-    data: ImageTextData, batch_size: int, *, steps: range, seed: int, num_workers: int, pinned: bool
+    data: ImageTextData,
+    batch_size: int,
+    *,
+    steps: range,
+    seed: int,
+    num_workers: int,
+    pinned: bool,
+    rows: slice = slice(None),
 ) -> Iterator[Batch]:
     """The batch of every step, made ahead by `num_workers` processes (0 makes each when it is asked for).
 
-    What a step gets depends on (seed, step) alone. There are no more processes than cores; `pinned` is for a
-    GPU.
+    What a step gets depends on (seed, step) alone; `rows` of it are made here. There are no more processes
+    than cores; `pinned` is for a GPU.
     """
     num_workers = min(num_workers, len(os.sched_getaffinity(0)))
     loader = DataLoader(
-        _Batches(data, batch_size, seed),
+        _Batches(data, batch_size, seed, rows),
         batch_size=None,
         sampler=steps,
         num_workers=num_workers,
@@ -85,13 +98,15 @@ def batches(
 class _Batches(Dataset[Batch]):
     """Batches by step."""
 
-    def __init__(self, data: ImageTextData, batch_size: int, seed: int) -> None:
+    def __init__(self, data: ImageTextData, batch_size: int, seed: int, rows: slice) -> None:
         self._data = data
         self._batch_size = batch_size
         self._seed = seed
+        self._rows = rows
 
     def __getitem__(self, step: int) -> Batch:
-        indices, epoch = batch_indices(len(self._data), self._batch_size, step=step, seed=self._seed)
+        whole, epoch = batch_indices(len(self._data), self._batch_size, step=step, seed=self._seed)
+        indices = whole[self._rows]
         return Batch(
             indices=indices,
             images=torch.from_numpy(self._data.images(indices)),

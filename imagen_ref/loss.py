@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from imagen_ref.augmentation import corrupt
+from imagen_ref.augmentation import corrupt, drop_low_res
+from imagen_ref.crops import draw_places
 from imagen_ref.efficient_unet import EfficientUNet
 from imagen_ref.parameterization import training_target
 from imagen_ref.resize import resize, through_8_bits, to_float
@@ -28,6 +29,8 @@ class Draw:
         drop_text: [B] bool, whether the text is dropped.
         aug_level: [B] in [0, 1]; used by super-resolution stages only.
         low_res_noise: noise of the augmentation, [B, 3, s, s].
+        drop_low_res: [B] bool, whether the low-resolution image is dropped.
+        places: where crops may lie, see `draw_places`; used by stages with a crop_side only.
     """
 
     t: Tensor
@@ -35,12 +38,28 @@ class Draw:
     drop_text: Tensor
     aug_level: Tensor
     low_res_noise: Tensor
+    drop_low_res: Tensor
+    places: Tensor
+
+    def __getitem__(self, rows: slice) -> Draw:
+        return Draw(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
 
-def draw(config: StageConfig, batch_size: int, *, text_dropout: float, generator: torch.Generator) -> Draw:
+def draw(
+    config: StageConfig,
+    batch_size: int,
+    *,
+    text_dropout: float,
+    generator: torch.Generator,
+    aug_level_power: float = 1.0,
+    max_aug_level: float = 1.0,
+    crop_candidates: int = 1,
+) -> Draw:
     """A step's randomness, on the generator's device (whose kind decides which numbers they are).
 
-    Times are stratified: one in each of `batch_size` equal parts of [0, 1].
+    Times are stratified: one in each of `batch_size` equal parts of [0, 1]. Augmentation levels are u to the
+    `aug_level_power` for a uniform u, times `max_aug_level`: 1 and 1 are the paper's random level, a higher
+    power sees little corruption often, and a largest level of 0 is training without augmentation.
     """
     side, low = config.side, config.low_res_side or 1
     uniform = partial(torch.rand, batch_size, generator=generator, device=generator.device)
@@ -49,8 +68,10 @@ def draw(config: StageConfig, batch_size: int, *, text_dropout: float, generator
         t=(torch.arange(batch_size, device=generator.device) + uniform()) / batch_size,
         eps=normal(batch_size, 3, side, side),
         drop_text=uniform() < text_dropout,
-        aug_level=uniform(),
+        aug_level=max_aug_level * uniform().pow(aug_level_power),
         low_res_noise=normal(batch_size, 3, low, low),
+        drop_low_res=uniform() < config.low_res_dropout,
+        places=draw_places(batch_size, crop_candidates, generator),
     )
 
 
@@ -103,7 +124,8 @@ def diffusion_loss(
     if config.low_res_side is not None:
         # 8 bits between the stages, in training as in sampling.
         seen = through_8_bits(resize(full, config.low_res_side))
-        noisy, aug_logsnr = corrupt(seen, random.aug_level, random.low_res_noise)
+        corrupted = corrupt(seen, random.aug_level, random.low_res_noise, kind=config.augmentation)
+        noisy, aug_logsnr = drop_low_res(*corrupted, random.drop_low_res)
         low_res = resize(noisy, config.side)
     heard = text.drop(random.drop_text)
     out = predict(network, z, schedule.logsnr(random.t), heard.states, heard.mask, low_res, aug_logsnr)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -14,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from imagen_ref.augmentation import augment, check_augmentation
+from imagen_ref.checkpoint import read_config, read_weights, write_checkpoint
 from imagen_ref.denoiser import Denoiser, guided_context
 from imagen_ref.efficient_unet import EfficientUNet, EfficientUNetConfig
 from imagen_ref.layers import LATER
@@ -30,7 +26,6 @@ from imagen_ref.schedules import Schedule, make_schedule
 from imagen_ref.text.embedding import TextEmbedding, null_embedding
 from imagen_ref.unet import UNet, UNetConfig
 
-FORMAT = "imagen_ref.stage/1"
 NETWORKS: dict[str, type[UNetConfig] | type[EfficientUNetConfig]] = {
     "unet": UNetConfig,
     "efficient_unet": EfficientUNetConfig,
@@ -176,17 +171,15 @@ class Stage:
         """A stage from a safetensors file that `save_stage` wrote.
 
         Raises:
-            ValueError: for a missing, truncated or foreign file.
+            ValueError: for a missing, truncated, changed or foreign file.
         """
         config = read_stage_config(path)
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         network = config.make_network()
-        _check_fits(path, network, state)
-        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        weights = read_weights(path, network.state_dict())
+        network.load_state_dict({name: tensor.float() for name, tensor in weights.state.items()})
         # Convolutions on a CPU are 7 to 20 % faster with channels last.
         network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Stage(config, network, weights_sha256=_sha256(path))
+        return Stage(config, network, weights_sha256=weights.sha256)
 
     def sample(
         self,
@@ -225,7 +218,7 @@ class Stage:
                 interpolation=settings.interpolation,
                 low_res=conditioning,
                 aug_logsnr=aug_logsnr,
-                autocast_dtype=torch.bfloat16 if precision == "bfloat16" else None,
+                autocast_dtype=autocast_dtype(precision),
                 guidance_t_min=settings.guidance_t_min,
                 guidance_t_max=settings.guidance_t_max,
                 plain_context=None if always else self.network.condition(text),
@@ -241,13 +234,26 @@ class Stage:
         side = self.config.low_res_side
         if side is None:
             return None, None
-        if images is None or images.shape[1:3] != (side, side):
-            got = "none" if images is None else f"{images.shape[2]}x{images.shape[1]}"
-            raise ValueError(f"stage {self.config.name}: it starts from {side}x{side} images, got {got}")
-        x = to_float(torch.from_numpy(images)).to(noise.device)
+        if images is None:
+            raise ValueError(f"stage {self.config.name}: it starts from {side}x{side} images, got none")
+        if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
+            shape = "x".join(map(str, images.shape[1:]))
+            raise ValueError(
+                f"stage {self.config.name}: it starts from {side}x{side} images, got {images.dtype} of "
+                f"{shape}; uint8 of {side}x{side}x3 is needed"
+            )
+        # A copy, because torch takes no array that cannot be written, as Pillow's are.
+        x = to_float(torch.from_numpy(images.copy())).to(noise.device)
         levels = torch.full((len(x),), aug_level, device=noise.device)
         augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
         return resize(augmented, self.config.side), aug_logsnr
+
+
+def autocast_dtype(precision: str) -> torch.dtype | None:
+    """What a network's forward runs in; None is the dtype of its weights. ValueError for another name."""
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision={precision!r} does not exist: write one of float32, bfloat16")
+    return torch.bfloat16 if precision == "bfloat16" else None
 
 
 def read_stage_config(path: Path) -> StageConfig:
@@ -256,59 +262,23 @@ def read_stage_config(path: Path) -> StageConfig:
     Raises:
         ValueError: for a missing, truncated or foreign file.
     """
-    if not path.is_file():
-        raise ValueError(f"checkpoint {path}: there is no such file; a stage's .safetensors is needed")
+    content = read_config(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(
-            f"checkpoint {path}: cannot be read, it is damaged or cut short ({error})"
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"checkpoint {path}: format {metadata.get('format')!r} is not {FORMAT!r}")
-    return stage_config(json.loads(metadata["config"]))
+        return stage_config(content)
+    except ValueError as error:
+        raise ValueError(f"checkpoint {path}: {error}") from error
 
 
 def save_stage(
-    path: Path, config: StageConfig, state: Mapping[str, Tensor], *, dtype: torch.dtype = torch.float16
+    path: Path,
+    config: StageConfig,
+    state: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype = torch.float16,
+    training: Mapping[str, int] | None = None,
 ) -> None:
-    """Writes weights and configuration as one safetensors file, atomically."""
-    tensors = {
-        # A compiled network puts this prefix before its names.
-        name.removeprefix("_orig_mod."): tensor.detach().to(dtype).cpu().contiguous()
-        for name, tensor in state.items()
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    metadata = {"format": FORMAT, "config": json.dumps(config.to_json(), sort_keys=True)}
-    temporary.write_bytes(_sorted_header(save(tensors, metadata=metadata)))
-    # safetensors makes files that only their owner may read; a packaged stage is for everybody.
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    """Writes weights and configuration as one safetensors file, atomically.
 
-
-def _sorted_header(content: bytes) -> bytes:
-    """A safetensors file with its header in key order.
-
-    The library writes metadata in random order; the hash of the same weights has to be the same.
+    `training` says how far the weights were trained, for `checkpoint.read_training`.
     """
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + content[start:]
-
-
-def _check_fits(path: Path, network: UNet | EfficientUNet, state: Mapping[str, Tensor]) -> None:
-    """Raises ValueError in one line where weights and configuration of a file do not belong together."""
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    if wrong:
-        raise ValueError(
-            f"checkpoint {path}: {len(wrong)} weights do not fit its configuration, among them {wrong[0]} "
-            f"of shape {found.get(wrong[0])} for {expected.get(wrong[0])}"
-        )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    write_checkpoint(path, config.to_json(), state, dtype=dtype, training=training)

@@ -22,6 +22,7 @@ FLOORS = {
     "drawbench_eval.prompts": 2,
     "drawbench_eval.images": 2,
     "drawbench_eval.samples": 2,
+    "drawbench_eval.captioned": 3,
     "drawbench_eval.references": 3,
     "drawbench_eval.features": 3,
     "drawbench_eval.ratings": 3,
@@ -49,13 +50,14 @@ FLOORS = {
     "imagen_ref.presets": 3,
     "imagen_ref.denoiser": 3,
     "imagen_ref.samplers": 3,
+    "imagen_ref.checkpoint": 1,
     "imagen_ref.stage": 4,
     "imagen_ref.cascade": 4,
     "imagen_ref.loss": 5,
     "imagen_ref.data": 5,
     "imagen_ref.ema": 5,
     "imagen_ref.train": 5,
-    "imagen_ref.train_log": 5,
+    "imagen_ref.training": 5,
 }
 PACKAGES = ("drawbench_eval", "imagen_ref")
 MAY_IMPORT_IMAGEN_REF = ("drawbench_eval.generators.imagen", "drawbench_eval.commands.train")
@@ -122,7 +124,8 @@ def test_every_module_has_a_floor_and_imports_nothing_above_it(name: str) -> Non
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_package_roots_import_nothing(package: str) -> None:
-    assert list(_imports(package)) == []
+    """At import: a root may read its public names when they are asked for."""
+    assert set(_imports(package, only_at_import=True)) <= {"__future__", "typing"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("imagen_ref")])

@@ -13,9 +13,10 @@ from drawbench_eval.analysis.findings import (
     verdict_by_sign,
     verdict_within,
 )
-from drawbench_eval.analysis.guidance import NUM_DRAWS, NUM_LEVELS, Scores
+from drawbench_eval.analysis.guidance import NUM_LEVELS, Scores
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import Effect
+from drawbench_eval.analysis.resampled import NUM_DRAWS
 
 PLATEAU_SHARE = 0.1
 """A curve counts as flat when it changes by less than this share of its rise: fixed beforehand."""

@@ -225,13 +225,13 @@ def interval(entry: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def collect(
-    results: Path, run_ids: Sequence[str] | None = None, *, allow_mixed: bool = False
+    results: str | Path, run_ids: Sequence[str] | None = None, *, allow_mixed: bool = False
 ) -> pd.DataFrame:
     """The table of the runs under `results` (of `run_ids`, or all), as `as_frame` lays it out.
 
     Raises ValueError where a metric's numbers are of unlike protocol, naming the keys, unless `allow_mixed`.
     """
-    runs = read_runs(results, run_ids)
+    runs = read_runs(Path(results), run_ids)
     infos = metric_infos(runs)
     if not allow_mixed:
         require_one_protocol(infos)

@@ -96,9 +96,9 @@ def category_leaders(board: Leaderboard, metric: str) -> dict[str, str]:
     higher = board.field.metrics[metric].higher_is_better
     cells = [cell for cell in board.categories if cell.metric == metric]
     leaders = {}
-    for category in dict.fromkeys(cell.category for cell in cells):
-        own = [cell for cell in cells if cell.category == category]
-        leaders[category] = max(own, key=lambda cell: cell.mean if higher else -cell.mean).name
+    for category in dict.fromkeys(cell.found.category for cell in cells):
+        own = [cell for cell in cells if cell.found.category == category]
+        leaders[category] = max(own, key=lambda cell: cell.found.mean if higher else -cell.found.mean).name
     return leaders
 
 

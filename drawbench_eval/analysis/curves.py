@@ -1,14 +1,15 @@
 """Runs that differ in the guidance weight alone make a curve."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from drawbench_eval.analysis.collect import Run, comparable, varying
 
 WEIGHT = "model.guidance_weight"
 THRESHOLD = "model.threshold"
-ENCODER = "model.text_encoder"
 MODES = ("none", "static", "dynamic")
+_MOST_NAMED = 4
+_HASH_DIGITS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,8 @@ class Curve:
     """Runs over the guidance weight, all else equal, in order of weight.
 
     `mode` is the thresholding, `context` what else sets this curve apart ("" when nothing does).
-    A model without a guidance weight stands at w = 1, which is no guidance.
+    A model without a guidance weight stands at w = 1, which is no guidance. `guidance_kind`: "cfg",
+    "distilled" or "none"; weights of curves of unlike kind are not on one scale.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Curve:
     context: str
     runs: tuple[Run, ...]
     weights: tuple[float, ...]
+    guidance_kind: str = "cfg"
 
     def at(self, weight: float) -> Run:
         """The run at `weight`."""
@@ -31,7 +34,7 @@ class Curve:
 
     def with_metrics(self, names: Sequence[str]) -> "Curve":
         """The curve of those runs that have a value in every one of these metrics; it may be empty."""
-        runs = tuple(run for run in self.runs if all(_has(run, name) for name in names))
+        runs = tuple(run for run in self.runs if has_metrics(run, names))
         weights = tuple(weight for run, weight in zip(self.runs, self.weights, strict=True) if run in runs)
         return replace(self, runs=runs, weights=weights)
 
@@ -40,37 +43,54 @@ def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
     """The complete runs as curves, in the order none, static, dynamic, then by context.
 
     A setting that varies only because the thresholding does (each mode has one value of it) is not named, nor
-    are the weights that come with a text encoder.
+    are hashes that come with other settings.
     """
     complete = [run for run in runs if run.status == "complete"]
-    others = [key for key in varying(complete) if key not in (WEIGHT, THRESHOLD)]
-    named = [
-        key
-        for key in others
-        if not _follows(key, THRESHOLD, complete)
-        and not (key.startswith("model.weights.") and _follows(key, ENCODER, complete))
-    ]
+    named = _named(complete)
     groups: dict[tuple[str, str], list[Run]] = {}
+    kinds = {guidance_kind(run) for run in complete}
     for run in complete:
-        context = ", ".join(f"{key.removeprefix('model.')} {_brief(run.factors.get(key))}" for key in named)
-        groups.setdefault((_mode(run), context), []).append(run)
-    return tuple(_curve(mode, context, groups[mode, context]) for mode, context in sorted(groups, key=_rank))
+        parts = _parts(run, named)
+        # Where it varies, but no setting of the model tells of it.
+        if len(kinds) > 1 and not any(key.endswith("guidance_kind") for key in named):
+            parts.append(f"guidance {guidance_kind(run)}")
+        groups.setdefault((_mode(run), ", ".join(parts)), []).append(run)
+    modes = {mode for mode, _ in groups}
+    return tuple(
+        _curve(mode, context, groups[mode, context], name_mode=len(modes) > 1 or not context)
+        for mode, context in sorted(groups, key=_rank)
+    )
 
 
-def _has(run: Run, name: str) -> bool:
-    entry = run.metrics.get(name)
-    return entry is not None and entry["value"] is not None
+def has_metrics(run: Run, names: Iterable[str]) -> bool:
+    """Whether the run has a value in every one of these metrics."""
+    entries = [run.metrics.get(name) for name in names]
+    return all(entry is not None and entry["value"] is not None for entry in entries)
 
 
-def _curve(mode: str, context: str, runs: list[Run]) -> Curve:
-    ordered = sorted(runs, key=_weight)
-    name = ", ".join(part for part in (mode, context) if part) or ordered[0].label
+def guidance_kind(run: Run) -> str:
+    """What the guidance weight means to the run's model, from its protocols: "cfg", "distilled" or "none".
+
+    A run that does not record it counts as "cfg" where it has a weight, else as "none".
+    """
+    for entry in run.metrics.values():
+        kind = entry["protocol"]["values"].get("guidance_kind")
+        if kind is not None:
+            return str(kind)
+    return "none" if run.factors.get(WEIGHT) is None else "cfg"
+
+
+def _curve(mode: str, context: str, runs: list[Run], *, name_mode: bool) -> Curve:
+    ordered = sorted(runs, key=weight_of)
+    parts = (mode, context) if name_mode else (context,)
+    name = ", ".join(part for part in parts if part) or ordered[0].label
     return Curve(
         name=name,
         mode=mode,
         context=context,
         runs=tuple(ordered),
-        weights=tuple(_weight(run) for run in ordered),
+        weights=tuple(weight_of(run) for run in ordered),
+        guidance_kind=guidance_kind(ordered[0]),
     )
 
 
@@ -83,19 +103,64 @@ def _mode(run: Run) -> str:
     return str(run.factors.get(THRESHOLD) or "")
 
 
-def _weight(run: Run) -> float:
+def weight_of(run: Run) -> float:
+    """The run's guidance weight, 1 where it has none."""
     value = run.factors.get(WEIGHT)
     return float(value) if isinstance(value, int | float) else 1.0
 
 
-def _follows(key: str, leader: str, runs: Sequence[Run]) -> bool:
-    """Whether `leader` varies and each value of it comes with one value of `key`."""
-    values: dict[object, set[object]] = {}
+def determined(key: str, by: Sequence[str], runs: Sequence[Run]) -> bool:
+    """Whether runs that agree in the settings `by` agree in `key`."""
+    values: dict[tuple[object, ...], object] = {}
     for run in runs:
-        values.setdefault(comparable(run.factors.get(leader)), set()).add(comparable(run.factors.get(key)))
-    return len(values) > 1 and all(len(seen) == 1 for seen in values.values())
+        leaders = tuple(comparable(run.factors.get(leader)) for leader in by)
+        value = comparable(run.factors.get(key))
+        if values.setdefault(leaders, value) != value:
+            return False
+    return True
 
 
-def _brief(value: object) -> str:
-    text = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-    return text if len(text) <= 24 else text[:21] + "..."
+def is_hash(key: str) -> bool:
+    """Whether the setting is the hash of a file, which no reader tells runs apart by."""
+    return "sha256" in key or ".weights." in key
+
+
+def _parts(run: Run, named: Sequence[str]) -> list[str]:
+    """The run's values of the settings, each after its setting's name where there are several or no words."""
+    values = [run.factors.get(key) for key in named]
+    if len(values) == 1 and isinstance(values[0], str) and values[0] and not is_hash(named[0]):
+        return [shown_setting(values[0])]
+    names = [key.removeprefix("model.") for key in named]
+    shown = [
+        str(value)[:_HASH_DIGITS] if is_hash(key) else shown_setting(value)
+        for key, value in zip(named, values, strict=True)
+    ]
+    return [f"{name} {value}" for name, value in zip(names, shown, strict=True)]
+
+
+def _named(runs: Sequence[Run]) -> list[str]:
+    """The settings that tell the runs' curves apart, without hashes where other settings do.
+
+    Where they would fill a line, as with models of different kinds, only as many as it takes.
+    """
+    varied = [key for key in varying(runs) if key not in (WEIGHT, THRESHOLD)]
+    varied = [key for key in varied if not determined(key, [THRESHOLD], runs)]
+    named = [key for key in varied if not is_hash(key)]
+    if len(named) > _MOST_NAMED:
+        needed: list[str] = []
+        for key in sorted(named, key=lambda key: (key.count("."), len(key), key)):
+            if not determined(key, [THRESHOLD, *needed], runs):
+                needed.append(key)
+        named = needed
+    for key in varied:
+        if is_hash(key) and not determined(key, [THRESHOLD, *named], runs):
+            named.append(key)
+    return named
+
+
+def shown_setting(value: object, *, most: int | None = 24) -> str:
+    """A setting as text: 1 for 1.0, true for True; cut to `most` characters, None for whole."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"{value:g}" if isinstance(value, int | float) else str(value)
+    return text if most is None or len(text) <= most else text[: most - 3] + "..."

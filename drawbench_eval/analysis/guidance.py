@@ -9,25 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from drawbench_eval.analysis.collect import Run
 from drawbench_eval.analysis.curves import Curve
-from drawbench_eval.analysis.paired import (
-    Array,
-    Effect,
-    Panel,
-    make_panel,
-    percentile_interval,
-    prompt_draws,
-)
+from drawbench_eval.analysis.paired import Array, Effect, Panel, make_panel
 from drawbench_eval.analysis.pareto import matched_difference, overlap
+from drawbench_eval.analysis.resampled import Resampled, recorded, resample
 
 Scores = Mapping[str, pd.DataFrame]
 
-NUM_DRAWS = 2000
 NUM_LEVELS = 21
-BOOTSTRAP_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +69,7 @@ def distance_difference_at(first: Run, second: Run, scores: Scores, metric: str)
     The records give the difference; influence values, of mean zero by construction, give its interval.
     """
     spread = difference_at(first, second, scores, metric)
-    value = _recorded(first, metric) - _recorded(second, metric)
+    value = recorded(first, metric) - recorded(second, metric)
     ci95 = spread.ci95 and (spread.ci95[0] - spread.value + value, spread.ci95[1] - spread.value + value)
     return Effect(value=value, ci95=ci95, n=spread.n, num_prompts=spread.num_prompts)
 
@@ -96,13 +87,11 @@ class Extremes:
 
 def extremes(curve: Curve, scores: Scores, alignment: str, distance: str) -> Extremes:
     """The weights of both extremes; the interval comes from resampled prompts, the choice included."""
-    resampled = _resample([curve], scores, alignment, distance)
-    a, d = resampled.observed[0]
-    a_draws, d_draws = resampled.draws[0]
+    resampled, [(a, d)], [(a_draws, d_draws)] = _resample([curve], scores, alignment, distance)
     weights = np.array(curve.weights)
     at_best, at_lowest = float(weights[np.argmax(a)]), float(weights[np.argmin(d)])
-    ci95 = percentile_interval(weights[np.argmax(a_draws, axis=1)] - weights[np.argmin(d_draws, axis=1)])
-    estimate = resampled.estimate(at_best - at_lowest, ci95)
+    draws = weights[np.argmax(a_draws, axis=1)] - weights[np.argmin(d_draws, axis=1)]
+    estimate = resampled.effect(at_best - at_lowest, draws)
     return Extremes(estimate=estimate, best_alignment=at_best, lowest_distance=at_lowest)
 
 
@@ -124,18 +113,14 @@ def matched(first: Curve, second: Curve, scores: Scores, alignment: str, distanc
     """`first` minus `second` at matched alignment, with the interval from resampled prompts; None without
     overlap.
     """
-    resampled = _resample([first, second], scores, alignment, distance)
-    one, other = resampled.observed
+    resampled, [one, other], draws = _resample([first, second], scores, alignment, distance)
     gap, share = matched_difference(one, other, num_levels=NUM_LEVELS)
     if np.isnan(gap):
         return None
-    gaps, _ = matched_difference(*resampled.draws, num_levels=NUM_LEVELS)
-    known = gaps[~np.isnan(gaps)]
-    # Curves that hardly overlap do not overlap at all in many draws; the rest would give false comfort.
-    ci95 = percentile_interval(known) if len(known) >= 0.95 * NUM_DRAWS else None
+    gaps, _ = matched_difference(*draws, num_levels=NUM_LEVELS)
     low, high = overlap(one[0], other[0])
     return Matched(
-        estimate=resampled.estimate(float(gap), ci95),
+        estimate=resampled.effect(float(gap), gaps),
         shared=(float(low), float(high)),
         num_below=round(float(share) * NUM_LEVELS),
         num_levels=NUM_LEVELS,
@@ -159,41 +144,18 @@ def _at_best(values: Array, panel: Panel) -> tuple[Array, tuple[int, ...]]:
     return best, chosen
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Resampled:
-    """Per curve: (alignment, distance) as observed, shape [points] each, and as redrawn, shape [draws,
-    points] each.
+def _resample(
+    curves: Sequence[Curve], scores: Scores, alignment: str, distance: str
+) -> tuple[Resampled, list[tuple[Array, Array]], list[tuple[Array, Array]]]:
+    """The resampled runs; per curve (alignment, distance) as observed, [points] each, and as redrawn,
+    [draws, points] each.
     """
-
-    panel: Panel
-    observed: list[tuple[Array, Array]]
-    draws: list[tuple[Array, Array]]
-
-    def estimate(self, value: float, ci95: tuple[float, float] | None) -> Effect:
-        num_prompts = len(self.panel.prompt_ids)
-        defined = ci95 if num_prompts > 1 else None
-        return Effect(value=value, ci95=defined, n=len(self.panel.prompt), num_prompts=num_prompts)
-
-
-def _resample(curves: Sequence[Curve], scores: Scores, alignment: str, distance: str) -> _Resampled:
     runs = [run for curve in curves for run in curve.runs]
-    panel = make_panel(scores, [run.run_id for run in runs], [alignment, distance])
-    weights = prompt_draws(len(panel.prompt_ids), NUM_DRAWS, seed=BOOTSTRAP_SEED)
-    means, drawn = panel.values.mean(axis=0), panel.draw_means(weights)
-    recorded = np.array([_recorded(run, distance) for run in runs])
-    a, a_draws = means[: len(runs)], drawn[:, : len(runs)]
-    d_draws = recorded + drawn[:, len(runs) :] - means[len(runs) :]
+    resampled = resample(runs, scores, [alignment, distance])
     edges = np.cumsum([len(curve.runs) for curve in curves])[:-1]
 
-    def by_curve(values: NDArray[np.float64]) -> list[Array]:
-        return np.split(values, edges, axis=-1)
+    def by_curve(values: Mapping[str, Array]) -> list[tuple[Array, Array]]:
+        a, d = (np.split(values[metric], edges, axis=-1) for metric in (alignment, distance))
+        return list(zip(a, d, strict=True))
 
-    return _Resampled(
-        panel=panel,
-        observed=list(zip(by_curve(a), by_curve(recorded), strict=True)),
-        draws=list(zip(by_curve(a_draws), by_curve(d_draws), strict=True)),
-    )
-
-
-def _recorded(run: Run, metric: str) -> float:
-    return float(run.metrics[metric]["value"])
+    return resampled, by_curve(resampled.observed), by_curve(resampled.draws)

@@ -25,7 +25,7 @@ from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.pareto import pareto_front
 from drawbench_eval.stats.equivalence import equivalence
 from drawbench_eval.stats.multiple import holm_by_family
-from drawbench_eval.stats.shrinkage import shrink_categories
+from drawbench_eval.stats.shrinkage import ShrunkenCategory, shrink_categories
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +101,11 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryCell:
-    """A set's mean in a category over its prompts, and the estimate that borrows from other categories."""
+    """What a metric is for a set in one category, over its prompts."""
 
     metric: str
-    category: str
     name: str
-    num_prompts: int
-    mean: float
-    shrunken: float
-    interval: tuple[float, float]
+    found: ShrunkenCategory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,17 +258,9 @@ def _categories(field_: Field) -> tuple[CategoryCell, ...]:
             labels = [field_.categories[prompt_id] or "no category" for prompt_id in means.index]
             if len(set(labels)) < 2 or len(set(labels)) == len(labels):
                 continue
+            shrinkage = shrink_categories(means.to_numpy(dtype=np.float64), labels)
             cells += [
-                CategoryCell(
-                    metric=metric,
-                    category=cell.category,
-                    name=one.name,
-                    num_prompts=cell.num_prompts,
-                    mean=cell.mean,
-                    shrunken=cell.shrunken,
-                    interval=cell.interval,
-                )
-                for cell in shrink_categories(means.to_numpy(dtype=np.float64), labels).categories
+                CategoryCell(metric=metric, name=one.name, found=found) for found in shrinkage.categories
             ]
     return tuple(cells)
 

@@ -8,6 +8,9 @@ ALIGNMENT = ("scenes_clip_score", "scenes_accuracy", "clip_score")
 DISTANCE = ("fd_scenes", "fid", "fd_dinov2", "fd_clip")
 """Frechet distances, whose per-sample column holds influence values; lower is better."""
 
+INFLUENCES = (*DISTANCE, "kid", "cmmd")
+"""Metrics whose per-sample column holds influence values: the value is not their mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from drawbench_eval.files import digest
 
 if TYPE_CHECKING:
     from drawbench_eval.analysis.contestants import Contestant
+    from drawbench_eval.analysis.leaderboard import Leaderboard
+    from drawbench_eval.analysis.ratings_document import RatingsDocument
 
 _NAME = re.compile(r"\S(.{0,38}\S)?")
 
@@ -34,7 +36,10 @@ class GridSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
-    """The `compare` group. sets: name -> a run or a folder, or a mapping with `path` and model settings."""
+    """The `compare` group. sets: name -> a run or a folder, or a mapping with `path` and model settings.
+
+    ratings: a path of a ratings.json, a list of them, or None.
+    """
 
     sets: Mapping[str, Any] | None
     baseline: str | None = None
@@ -45,6 +50,7 @@ class CompareSettings:
     power: float = 0.8
     grid: GridSettings = field(default_factory=GridSettings)
     published: bool = True
+    ratings: Any = None
 
     def __post_init__(self) -> None:
         if not self.sets or len(self.sets) < 2:
@@ -89,10 +95,13 @@ def compare(config: DictConfig) -> None:
         )
     except ValueError as error:
         raise ValueError(f"compare.{error}") from error
+    ratings = _ratings(settings.ratings, sets)
     contestants = [_contestant(name, one, values) for name, one in sets.items()]
     board = make_leaderboard(make_field(contestants), choices)
+    _require_rated(board.field.categories, ratings)
     label = values["label"] or "compare"
-    folder = Path(output) if output else Path(values["results"]) / "compare" / f"{label}-{_hash(board)}"
+    name = f"{label}-{_hash(board, ratings)}"
+    folder = Path(output) if output else Path(values["results"]) / "compare" / name
     writable("output", folder)
     written = write_comparison(
         board,
@@ -101,12 +110,41 @@ def compare(config: DictConfig) -> None:
         num_prompts=settings.grid.prompts,
         num_images=settings.grid.images,
         published=settings.published,
+        ratings=ratings,
     )
     for path in written[:3]:
         print(path)
 
 
-def _hash(board: Any) -> str:
+def _ratings(paths: Any, names: Collection[str]) -> "tuple[RatingsDocument, ...]":
+    """What ratings say of the sets of these names. Raises ValueError where they are of other models."""
+    from drawbench_eval.commands.ratings_read import rating_documents
+
+    found = []
+    for document in rating_documents("compare.ratings", paths):
+        if not set(document.models()) & set(names):
+            raise ValueError(
+                f"compare.ratings: {document.path} is about {', '.join(document.models())}; none of them is "
+                f"one of the sets {', '.join(names)}: name the sets as the raters' models are called"
+            )
+        found.append(document.about(names))
+    return tuple(found)
+
+
+def _require_rated(prompts: Collection[str], ratings: "Sequence[RatingsDocument]") -> None:
+    """Raises ValueError where none of the prompts is one that raters saw."""
+    from drawbench_eval.commands.ratings_read import rated_prompts
+
+    for document in ratings:
+        rated = rated_prompts(document)
+        if rated and not set(rated) & set(prompts):
+            raise ValueError(
+                f"compare.ratings: {document.path}: none of the {len(rated)} rated prompts, such as "
+                f"{rated[0]!r}, is one of the {len(prompts)} compared"
+            )
+
+
+def _hash(board: "Leaderboard", ratings: "tuple[RatingsDocument, ...]") -> str:
     from drawbench_eval.runs.identity import run_id
 
     choices = board.choices
@@ -116,6 +154,7 @@ def _hash(board: Any) -> str:
             "families": digest({name: list(metrics) for name, metrics in choices.families.items()}),
             "equivalence": digest(dict(choices.equivalence)),
             "choices": [choices.baseline, choices.order_by, choices.alpha, choices.power],
+            **({"ratings": [document.sha256 for document in ratings]} if ratings else {}),
         }
     )
 
@@ -130,8 +169,7 @@ def _model(name: str, one: Any, values: Mapping[str, Any]) -> Path | dict[str, A
     if unknown:
         raise ValueError(
             f"compare.sets.{name}.{unknown[0]}: no such setting; a set has path, pattern, "
-            "first_index, names, "
-            "guidance_kind, scores"
+            "first_index, names, guidance_kind, scores"
         )
     path = own.get("path")
     if not isinstance(path, str) or not path:

@@ -68,6 +68,9 @@ def _unknown_key(error: Exception, match: re.Match[str], known: Sequence[str]) -
     cause = error.__cause__
     full_key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
     key = str(full_key or match.group(1) or match.group(2))
+    within = [name for name in known if name.startswith(f"{key}.")]
+    if within:
+        return f"{key}: a group of settings; write one of {', '.join(f'{name}=...' for name in within)}"
     return f"{key}: no such setting{suggestion(key, _neighbours(key, known))}"
 
 

@@ -102,6 +102,7 @@ class EvaluateSettings(GenerateSettings):
     metrics: Mapping[str, Any]
     sweep: str | None
     forecast: bool
+    retry_failed: bool = False
     check_only: bool = False
     allow_incomplete: bool = False
     scores: Any = None

@@ -1,23 +1,74 @@
 """`drawbench-eval report`: runs -> PDF, HTML, figures, tables."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from drawbench_eval.commands.door import hydra_app, plain
 from drawbench_eval.commands.settings import build
 
+if TYPE_CHECKING:
+    from drawbench_eval.report import ReportData
+
+BUNDLE = "evidence.zip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedRatings:
+    """paths: of a ratings.json, a list of them, or None."""
+
+    paths: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationSettings:
+    """factor: None where the one factor that varies is taken. See `analysis.ablation.AblationPlan`."""
+
+    factor: str | None = None
+    baseline: Any = None
+    families: Mapping[str, Any] | None = None
+    training_seed: str | None = None
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.factor is None and (self.baseline is not None or self.families or self.training_seed):
+            raise ValueError(
+                "factor: null, with other settings of an ablation; write ablation.factor=SETTING"
+            )
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha: {self.alpha} is not between 0 and 1")
+        for name, members in (self.families or {}).items():
+            if isinstance(members, str) or not isinstance(members, list | tuple):
+                raise ValueError(f"families.{name}: {members} is not a list of metrics; write [A,B]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoSettings:
+    """The metrics on the axes; None takes what the runs have."""
+
+    alignments: tuple[str, ...] | None = None
+    distance: str | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """sweep: None for all runs of the results folder. output: None for reports/<sweep>."""
+    """results: a folder, or an evidence bundle. sweep: None for all runs of the results folder. output: None
+    for reports/<sweep>.
+    """
 
     sweep: str | None
     results: Path
     output: Path | None
     title: str | None
     allow_mixed: bool
+    ratings: ReportedRatings = ReportedRatings()
+    pareto: ParetoSettings = ParetoSettings()
+    ablation: AblationSettings = AblationSettings()
+    bundle: bool = False
+    bundle_sha256: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -33,15 +84,48 @@ def main() -> None:
 def report(config: DictConfig) -> None:
     """Write the report of the sweep, or of all runs, that `config` names."""
     from drawbench_eval.commands.planning import writable
-    from drawbench_eval.report import load_sweep, write_report
+    from drawbench_eval.commands.ratings_read import rating_documents
+    from drawbench_eval.report import write_report
+    from drawbench_eval.report.bundle import write_bundle
 
     settings = build(ReportSettings, plain(config))
-    data = load_sweep(
-        settings.results, settings.sweep, title=settings.title, allow_mixed=settings.allow_mixed
-    )
+    data = _load(settings)
+    data = replace(data, ratings=rating_documents("ratings.paths", settings.ratings.paths))
+    if settings.bundle and settings.results.is_file():
+        raise ValueError(f"bundle: {settings.results} is a bundle already; copy it")
     writable("output", settings.folder)
     for path in write_report(data, settings.folder):
         if path.suffix in (".pdf", ".html"):
             print(path)
+    if settings.bundle:
+        path = settings.folder / BUNDLE
+        print(f"{path} (SHA-256 {write_bundle(data, settings.results, path)})")
     if data.incomplete:
         print(f"{len(data.complete)} of {len(data.runs)} runs are complete; the report names the others")
+
+
+def _load(settings: ReportSettings) -> "ReportData":
+    """The data of the results folder or of the bundle. Raises ValueError for settings that do not fit it."""
+    from drawbench_eval.analysis.ablation import AblationPlan
+    from drawbench_eval.report import Axes, load_sweep
+    from drawbench_eval.report.bundle import opened
+
+    plan = settings.ablation
+    options: dict[str, Any] = {
+        "title": settings.title,
+        "allow_mixed": settings.allow_mixed,
+        "axes": Axes(alignments=settings.pareto.alignments, distance=settings.pareto.distance),
+        "ablation": None
+        if plan.factor is None
+        else AblationPlan(
+            factor=plan.factor,
+            baseline=plan.baseline,
+            families=plan.families,
+            training_seed=plan.training_seed,
+            alpha=plan.alpha,
+        ),
+    }
+    if not settings.results.is_file():
+        return load_sweep(settings.results, settings.sweep, **options)
+    with opened(settings.results, sha256=settings.bundle_sha256) as (folder, sweep):
+        return load_sweep(folder, settings.sweep or sweep, **options)

@@ -3,24 +3,25 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra import compose
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from drawbench_eval.commands.door import plain, report_mistake
+from drawbench_eval.commands.evaluate import SWEEP_CHOICE, time_elsewhere
+from drawbench_eval.commands.points import configurations, names, points, swept, written
 
 if TYPE_CHECKING:
     from drawbench_eval.runs.runner import RunPlan
     from drawbench_eval.runs.sweep import SweepRecord
+
+SHOWN_FAILURES = 10
 
 
 class SweepRecorder(Callback):
@@ -40,8 +41,9 @@ class SweepRecorder(Callback):
         if config.check_only:
             return
         try:
-            plans, overrides = _plan(config, str(kwargs["config_name"]))
-            self._pending = _start(config, plans, overrides)
+            self._pending = _start(config, _plan(config, str(kwargs["config_name"])))
+            with open_dict(config):
+                config.hydra.runtime.choices[SWEEP_CHOICE] = _name(config)
             self._started = time.monotonic()
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             sys.exit(report_mistake(error))
@@ -58,17 +60,21 @@ class SweepRecorder(Callback):
             seconds = (time.monotonic() - self._started) / made * left
             _say(f"{number + 1} of {len(self._pending)} points over, about {duration(seconds)} left")
 
-    def on_multirun_end(self, config: DictConfig, **_kwargs: Any) -> None:
-        """Say how many of how many points are complete; the exit code is 1 unless all are."""
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """See to points that other processes were at, then count; exit code 1 unless all are complete."""
+        from drawbench_eval.commands.shared_points import see_to_rest
         from drawbench_eval.runs import sweep
 
         if config.check_only:
             return
         results = Path(str(config.results))
         record = sweep.read_sweep(results, _name(config))
+        see_to_rest(config, str(kwargs["config_name"]), results, record)
         counts = sweep.progress(results, record.run_ids)
-        _print_table(results, record, _points(config))
+        _print_table(results, record)
         total, complete = sum(counts.values()), counts["complete"]
+        for line in _failures(results, record):
+            _say(line)
         _say(
             f"{complete} of {total} points complete"
             + (f", {counts['failed']} failed" if counts["failed"] else "")
@@ -77,63 +83,65 @@ class SweepRecorder(Callback):
             sys.exit(1)
 
 
-def _plan(config: DictConfig, config_name: str) -> tuple[list["RunPlan"], list[list[str]]]:
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    """A point as it is before the sweep starts: its overrides, its configuration's digest, its run."""
+
+    overrides: Sequence[str]
+    config: str
+    plan: "RunPlan"
+
+
+def _plan(config: DictConfig, config_name: str) -> list[_Point]:
     from drawbench_eval.commands import planning
+    from drawbench_eval.files import digest
 
-    points = _points(config)
-    plans = []
-    for overrides in points:
-        values = plain(compose(config_name, overrides=overrides))
-        plans.append(planning.plan_run(planning.evaluate_settings(values), values))
-    return plans, points
-
-
-def _points(config: DictConfig) -> list[list[str]]:
-    """The overrides of every point, by the parser and the product that Hydra's own sweeper uses."""
-    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    texts = [f"{key}={value}" for key, value in params.items()] + _overrides(config)
-    loader = GlobalHydra.instance().config_loader()
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(texts)
-    (points,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return points
+    every = points(config)
+    planned = []
+    for overrides, composed in zip(every, configurations(config_name, every), strict=True):
+        values = plain(composed)
+        plan = planning.plan_run(planning.evaluate_settings(values), values)
+        planned.append(_Point(overrides=overrides, config=digest(values), plan=plan))
+    return planned
 
 
-def _overrides(config: DictConfig) -> list[str]:
-    """The overrides as they were written: an interpolation in one is resolved at each point, not before."""
-    written = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-    assert isinstance(written, list)
-    return [str(override) for override in written]
-
-
-def _start(
-    config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]
-) -> tuple[int, ...]:
+def _start(config: DictConfig, planned: Sequence[_Point]) -> tuple[int, ...]:
     """Record the sweep, say what it costs, and give the images to be made at each point."""
     from drawbench_eval.runs import forecast, sweep
 
+    plans = [point.plan for point in planned]
     results = Path(str(config.results))
-    record = _record(config, plans, points)
+    record = _record(config, planned)
     print_only = bool(config.forecast)
     if not print_only:
         path = sweep.write_sweep(results, record)
         _say(f"{path}: {len(plans)} points over {_said(record)}")
-    expected = forecast.forecast(plans)
+    expected = forecast.forecast(
+        plans, timed=lambda place: forecast.Rate(**time_elsewhere(plans[place].config))
+    )
     if print_only:
         print(expected.said())
         sys.exit(0)
-    _say(f"{expected.said()} on {plans[0].samples.device} in {plans[0].samples.precision}")
+    samples = plans[0].samples
+    # A model from elsewhere says neither.
+    where = "" if samples.device == "none" else f" on {samples.device} in {samples.precision}"
+    _say(f"{expected.said()}{where}")
     return expected.pending
 
 
-def _record(config: DictConfig, plans: Sequence["RunPlan"], points: Sequence[Sequence[str]]) -> "SweepRecord":
+def _record(config: DictConfig, planned: Sequence[_Point]) -> "SweepRecord":
     from drawbench_eval.runs.sweep import SweepRecord
 
+    every = [point.overrides for point in planned]
     return SweepRecord(
         name=_name(config),
-        created_from=_overrides(config),
-        swept=_swept(points),
-        run_ids=[plan.run_id for plan in plans],
-        labels=[plan.label for plan in plans],
+        created_from=written(config),
+        swept=swept(every),
+        run_ids=[point.plan.run_id for point in planned],
+        labels=[point.plan.label for point in planned],
+        points=names(every),
+        images=[point.plan.samples.num_images for point in planned],
+        configs=[point.config for point in planned],
     )
 
 
@@ -142,21 +150,10 @@ def _name(config: DictConfig) -> str:
 
     if config.sweep is not None:
         return check_name(str(config.sweep))
-    return default_name(_overrides(config), config.hydra.runtime.choices.get("experiment"))
+    return default_name(written(config), config.hydra.runtime.choices.get("experiment"))
 
 
-def _swept(points: Sequence[Sequence[str]]) -> dict[str, list[Any]]:
-    """The keys that differ between points, in the order given, with their values."""
-    parser = OverridesParser.create()
-    values: dict[str, list[Any]] = {}
-    for override in parser.parse_overrides([text for overrides in points for text in overrides]):
-        seen = values.setdefault(override.get_key_element().lstrip("+"), [])
-        if override.value() not in seen:
-            seen.append(override.value())
-    return {key: seen for key, seen in values.items() if len(seen) > 1}
-
-
-def _print_table(results: Path, record: "SweepRecord", points: Sequence[Sequence[str]]) -> None:
+def _print_table(results: Path, record: "SweepRecord") -> None:
     """A line a point on stdout: what it varies, every metric with its interval, and the protocol's id."""
     from rich.console import Console
     from rich.table import Table
@@ -164,12 +161,8 @@ def _print_table(results: Path, record: "SweepRecord", points: Sequence[Sequence
     from drawbench_eval.runs.identity import find_run
     from drawbench_eval.runs.record import read_record
 
-    swept = set(record.swept)
     table = Table("point", "metric", "value", "95 % interval", "n", "protocol")
-    for overrides, run_id in zip(points, record.run_ids, strict=True):
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        own = [o for o in parsed if o.get_key_element().lstrip("+") in swept]
-        point = " ".join(f"{o.get_key_element().lstrip('+')}={o.get_value_element_as_str()}" for o in own)
+    for point, run_id in zip(record.points, record.run_ids, strict=True):
         folder = find_run(results, run_id)
         run = read_record(folder) if folder else None
         if run is None or run.status != "complete":
@@ -181,6 +174,25 @@ def _print_table(results: Path, record: "SweepRecord", points: Sequence[Sequence
             table.add_row(point, name, value, f"{low} to {high}", str(entry["n"]), entry["protocol"]["id"])
     # Into a file or a pipe nothing is wrapped.
     Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def _failures(results: Path, record: "SweepRecord") -> list[str]:
+    """Which points failed, and with what; the first few."""
+    from drawbench_eval.runs.identity import find_run
+    from drawbench_eval.runs.record import read_record
+
+    found = []
+    # A run that is asked for twice (1 and 1.0) fails once.
+    first = dict(zip(reversed(record.run_ids), reversed(record.points), strict=True))
+    for run_id, point in reversed(first.items()):
+        folder = find_run(results, run_id)
+        run = read_record(folder) if folder else None
+        if folder is not None and run is not None and run.status == "failed":
+            found.append(f"failed: {folder} ({point}): {run.error}")
+    if not found:
+        return []
+    more = [f"and {len(found) - SHOWN_FAILURES} more failed"] if len(found) > SHOWN_FAILURES else []
+    return [*found[:SHOWN_FAILURES], *more, "retry_failed=true with the same command tries the failed again"]
 
 
 def _said(record: "SweepRecord") -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,22 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from omegaconf import DictConfig
 
 from drawbench_eval.commands.door import hydra_app, plain
+from drawbench_eval.commands.train_data import DataSettings, captioned_data, prepare_data, scenes
 
 if TYPE_CHECKING:
-    from drawbench_eval.scenes.dataset import SceneData
+    from drawbench_eval.images.decode import Pixels
+    from imagen_ref.data import ImageTextData
+    from imagen_ref.text.embedding import TextEncoder
+    from imagen_ref.train import Ranks
 
 # Captions for a compiled network are padded to a multiple of this, so that it is compiled once or twice.
 COMPILED_LENGTHS = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSettings:
-    """The training scenes: how many, at which side, drawn from which seed."""
-
-    num: int
-    side: int
-    seed: int
-    palette: str
+TOKENIZER_CAPTIONS = 30_000
+# So many captions are measured before a training, to say how many are cut.
+MEASURED_CAPTIONS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,19 +35,22 @@ class TrainSettings:
 
     kind: what is trained. training: its numbers. stage: the network, for kind=stage. initial: weights that a
     stage starts from, or null. device: where a stage is trained. text_encoder: a folder or one of the
-    packaged encoders. name: what the result is called. package: where a copy goes, or null.
+    packaged encoders. text_cache: whether its states are kept on disk. name: what the result is called.
+    prepare: whether the data is only made ready. package: where a copy goes, or null.
     """
 
-    kind: Literal["t5", "stage", "scorer_image", "scorer_clip"]
+    kind: Literal["t5", "clip_text", "stage", "scorer_image", "scorer_clip"]
     name: str
     results: Path
     package: Path | None
     training: Mapping[str, Any]
-    stage: Mapping[str, Any] | None
+    stage: Mapping[str, Any]
     initial: Path | None
     text_encoder: str
+    text_cache: bool
     max_length: int
     device: str
+    prepare: bool
     data: DataSettings
 
 
@@ -64,9 +66,17 @@ def train(config: DictConfig) -> None:
 
     settings = build(TrainSettings, plain(config))
     writable("results", settings.results)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and (settings.prepare or settings.kind != "stage"):
+        raise ValueError("torchrun: only the training of a stage is shared; start this as one process")
+    if settings.prepare:
+        prepared = prepare_data(settings.data, _data_folder(settings), _shrink_to(settings.data.side))
+        print(f"prepared: {prepared}", file=sys.stderr)
+        return
     folder = settings.results / "train" / settings.name
     folder.mkdir(parents=True, exist_ok=True)
     trained = _TRAINERS[settings.kind](settings, folder)
+    if trained is None:
+        return
     print(f"trained: {trained}", file=sys.stderr)
     if settings.package is not None:
         _package(trained, settings.package / trained.name)
@@ -96,34 +106,48 @@ def _t5(settings: TrainSettings, folder: Path) -> Path:
         return pretrain_t5(config, sentences, folder, report=lambda *_: advance(1))
 
 
-def _stage(settings: TrainSettings, folder: Path) -> Path:
+def _clip_text(settings: TrainSettings, folder: Path) -> Path:
+    from drawbench_eval.commands.settings import build
+    from drawbench_eval.runs.progress import show_progress
+    from imagen_ref.data import batch_indices
+    from imagen_ref.text.pretrain_clip import ContrastiveConfig, pretrain_clip
+
+    config = build(ContrastiveConfig, settings.training, "training")
+    data = scenes(settings.data, _data_folder(settings))
+
+    def batch(step: int) -> tuple[Pixels, list[str]]:
+        indices, epoch = batch_indices(len(data), config.batch_size, step=step, seed=config.seed)
+        return data.images(indices), data.captions(indices, epoch)
+
+    captions = data.captions(range(min(len(data), TOKENIZER_CAPTIONS)), 0)
+    with show_progress(settings.name, total=config.num_steps, unit="steps") as advance:
+        return pretrain_clip(config, captions, batch, folder, report=lambda *_: advance(1))
+
+
+def _stage(settings: TrainSettings, folder: Path) -> Path | None:
+    """Trains a stage, as one of several processes under torchrun; the others than the first return None."""
     from drawbench_eval.commands.settings import build
     from drawbench_eval.generators.device import resolve_device
     from drawbench_eval.runs.progress import show_progress
-    from imagen_ref.cascade import PRETRAINED
     from imagen_ref.stage import Stage, stage_config
-    from imagen_ref.text.load import load_encoder
     from imagen_ref.train import TrainConfig, steps_done, train_stage
+    from imagen_ref.training.ranks import join_ranks
 
-    if settings.stage is None:
+    if not settings.stage:
         raise ValueError("stage: a value is needed for kind=stage")
     config = build(TrainConfig, settings.training, "training")
     stage = stage_config({"name": settings.name, **settings.stage})
-    packaged = PRETRAINED / settings.text_encoder
-    device = resolve_device(settings.device)
-    encoder = load_encoder(
-        packaged if packaged.is_dir() else settings.text_encoder,
-        max_length=settings.max_length,
-        device=device,
-        pad_to_multiple_of=COMPILED_LENGTHS if config.compiled else 1,
-    )
-    initial = None if settings.initial is None else Stage.load(settings.initial)
-    data = _scenes(settings)
     size = config.batch_size
-    with show_progress(
-        settings.name, total=config.num_steps * size, done=steps_done(folder) * size
-    ) as advance:
-        return train_stage(
+    with join_ranks(resolve_device(settings.device)) as (ranks, device), ExitStack() as stack:
+        padding = COMPILED_LENGTHS if config.compiled else 1
+        encoder = _encoder(settings, device, padding)
+        initial = None if settings.initial is None else Stage.load(settings.initial)
+        data, encoder = _data(settings, encoder, ranks)
+        advance: Callable[[int], None] = lambda _: None  # noqa: E731
+        if ranks.is_first:
+            total, done = config.num_steps * size, steps_done(folder) * size
+            advance = stack.enter_context(show_progress(settings.name, total=total, done=done))
+        trained = train_stage(
             stage,
             config,
             data,
@@ -131,8 +155,86 @@ def _stage(settings: TrainSettings, folder: Path) -> Path:
             folder,
             initial=initial,
             device=device,
+            ranks=ranks,
             report=lambda _: advance(size),
         )
+        return trained if ranks.is_first else None
+
+
+def _encoder(settings: TrainSettings, device: str, padding: int) -> TextEncoder:
+    from imagen_ref.cascade import PRETRAINED
+    from imagen_ref.text.load import load_encoder
+
+    packaged = PRETRAINED / settings.text_encoder
+    return load_encoder(
+        packaged if packaged.is_dir() else settings.text_encoder,
+        max_length=settings.max_length,
+        device=device,
+        pad_to_multiple_of=padding,
+    )
+
+
+def _data(settings: TrainSettings, encoder: TextEncoder, ranks: Ranks) -> tuple[ImageTextData, TextEncoder]:
+    """The images, and the encoder as training uses it; the first process looks, renders and encodes."""
+    data: ImageTextData
+    with ranks.first_goes_ahead():
+        if settings.data.kind == "scenes":
+            if settings.text_cache:
+                raise ValueError("text_cache: scenes are worded anew in every epoch; write text_cache=false")
+            data = scenes(settings.data, _data_folder(settings))
+        else:
+            data = images = captioned_data(
+                settings.data, _data_folder(settings), _shrink_to(settings.data.side)
+            )
+            if settings.text_cache:
+                encoder = _cached(encoder, images.every_caption(), settings.results / "train" / "text")
+    if ranks.is_first:
+        captions = data.captions(range(min(len(data), MEASURED_CAPTIONS)), 0)
+        if cut := len(encoder.truncated(captions)):
+            print(
+                f"captions: {cut} of the first {len(captions)} are longer than max_length="
+                f"{settings.max_length} tokens and are cut",
+                file=sys.stderr,
+            )
+    return data, encoder
+
+
+def _cached(encoder: TextEncoder, captions: list[str], folder: Path) -> TextEncoder:
+    """The encoder with its states of these captions on disk; what that costs is said before it starts."""
+    from drawbench_eval.runs.progress import show_progress
+    from imagen_ref.text.cache import CachedEncoder
+
+    cached = CachedEncoder(encoder, folder)
+    with show_progress("encoding captions", total=len(set(captions)), unit="captions") as advance:
+        before = 0
+
+        def progress(done: int, _all: int) -> None:
+            nonlocal before
+            advance(done - before)
+            before = done
+
+        cached.fill(captions, report=lambda line: print(line, file=sys.stderr), progress=progress)
+    cached.release()
+    return cached
+
+
+def _shrink_to(side: int) -> Callable[[Pixels], Pixels]:
+    """A square image -> uint8 [side, side, 3], by the one resize."""
+    import numpy as np
+    import torch
+
+    from imagen_ref.resize import resize, to_float, to_uint8
+
+    def shrink(pixels: Pixels) -> Pixels:
+        whole = torch.from_numpy(np.array(pixels)[None])
+        small: Pixels = to_uint8(resize(to_float(whole), side))[0].numpy()
+        return small
+
+    return shrink
+
+
+def _data_folder(settings: TrainSettings) -> Path:
+    return settings.results / "train" / "data"
 
 
 def _scorer_image(settings: TrainSettings, folder: Path) -> Path:
@@ -143,7 +245,8 @@ def _scorer_image(settings: TrainSettings, folder: Path) -> Path:
     config = build(ScorerTraining, settings.training, "training")
     path = folder / "image_scorer.safetensors"
     with show_progress(settings.name, total=config.num_steps, unit="steps") as advance:
-        train_image_scorer(config, _scenes(settings), path, report=lambda *_: advance(1))
+        data = scenes(settings.data, _data_folder(settings))
+        train_image_scorer(config, data, path, report=lambda *_: advance(1))
     return path
 
 
@@ -154,7 +257,7 @@ def _scorer_clip(settings: TrainSettings, folder: Path) -> Path:
     from imagen_ref.text.pretrain import train_tokenizer
 
     config = build(ScorerTraining, settings.training, "training")
-    data = _scenes(settings)
+    data = scenes(settings.data, _data_folder(settings))
     tokenizer = train_tokenizer(data.captions(range(config.num_images), 0), vocab_size=400)
     path = folder / "clip_scorer.safetensors"
     with show_progress(settings.name, total=config.num_steps, unit="steps") as advance:
@@ -162,21 +265,10 @@ def _scorer_clip(settings: TrainSettings, folder: Path) -> Path:
     return path
 
 
-def _scenes(settings: TrainSettings) -> SceneData:
-    """The training scenes, rendered on the first call and kept under results/."""
-    from drawbench_eval.runs.progress import show_progress
-    from drawbench_eval.scenes.dataset import SceneData
-
-    data = settings.data
-    with show_progress("rendering scenes", total=data.num) as advance:
-        return SceneData(
-            settings.results / "train" / "data",
-            num=data.num,
-            side=data.side,
-            seed=data.seed,
-            palette=data.palette,
-            report=advance,
-        )
-
-
-_TRAINERS = {"t5": _t5, "stage": _stage, "scorer_image": _scorer_image, "scorer_clip": _scorer_clip}
+_TRAINERS: dict[str, Callable[[TrainSettings, Path], Path | None]] = {
+    "t5": _t5,
+    "clip_text": _clip_text,
+    "stage": _stage,
+    "scorer_image": _scorer_image,
+    "scorer_clip": _scorer_clip,
+}

@@ -74,7 +74,7 @@ class TarSource:
             object.__setattr__(self, "_file", file)
             archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 (members are read one by one)
             items = archive.getmembers()
-            _refuse_early_end(archive, file)
+            refuse_early_end(archive, file)
         except (OSError, *_DAMAGED) as error:
             raise ValueError(f"{self.location}: not a readable tar archive ({error})") from error
         named = [(PurePosixPath(item.name).as_posix(), item) for item in items if not item.isdir()]
@@ -110,9 +110,11 @@ class TarSource:
         """
         beside: dict[str, dict[str, str]] = {}
         for name in self._members:
-            key, ending = _key(name)
+            key, ending = key_and_ending(name)
             beside.setdefault(key, {})[ending] = name
-        return tuple("/".join(self._cells(name, beside[_key(name)[0]], columns)) for name in self.names)
+        return tuple(
+            "/".join(self._cells(name, beside[key_and_ending(name)[0]], columns)) for name in self.names
+        )
 
     def _cells(self, name: str, files: Mapping[str, str], columns: Sequence[str]) -> list[str]:
         fields = self._fields(files["json"]) if "json" in files else {}
@@ -168,7 +170,7 @@ class ShardSource:
         return tuple(label[name] for name in self.names)
 
 
-def _key(name: str) -> tuple[str, str]:
+def key_and_ending(name: str) -> tuple[str, str]:
     """Webdataset's key and ending: `a/0001.seg.png` -> `a/0001`, `seg.png`."""
     folder, slash, last = name.rpartition("/")
     stem, _, ending = last.partition(".")
@@ -193,7 +195,7 @@ def _unpacked(location: Path) -> IO[bytes]:
     return plain
 
 
-def _refuse_early_end(archive: tarfile.TarFile, file: IO[bytes]) -> None:
+def refuse_early_end(archive: tarfile.TarFile, file: IO[bytes]) -> None:
     """Raises ReadError where no end mark follows: tarfile takes a damaged or cut header for the end."""
     file.seek(archive.offset)
     if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

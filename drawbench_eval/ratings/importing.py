@@ -74,7 +74,7 @@ def read_ratings(paths: Sequence[Path], layout: Layout, allowance: Allowance = S
     """
     sheets = _read_sheets(paths, layout)
     parts = [read_judgements(sheet, layout) for sheet in sheets]
-    judgements = _together([part.judgements for part in parts])
+    judgements = _together(parts)
     if judgements.frame.empty:
         raise ValueError(f"{_names(sheets)}: no ratings below the header; there must be at least one")
     parse_fields(judgements, layout)
@@ -102,17 +102,16 @@ def _read_sheets(paths: Sequence[Path], layout: Layout) -> list[Sheet]:
     return sheets
 
 
-def _together(parts: list[Judgements]) -> Judgements:
+def _together(parts: Sequence[SheetJudgements]) -> Judgements:
+    """One frame of all sheets; their slots and records are numbered on."""
     slots = np.cumsum([0, *(len(part.places) for part in parts)])
-    records = np.cumsum([0, *(part.frame["record"].max() + 1 if len(part.frame) else 0 for part in parts)])
-    frames = [
-        part.frame.assign(
-            slot=part.frame["slot"] + slots[index], record=part.frame["record"] + records[index]
-        )
-        for index, part in enumerate(parts)
-    ]
-    places = [place for part in parts for place in part.places]
-    return Judgements(frame=pd.concat(frames, ignore_index=True), places=places)
+    records = np.cumsum([0, *(part.columns["record"].max(initial=-1) + 1 for part in parts)])
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    sizes = [len(part.columns["slot"]) for part in parts]
+    columns["slot"] = columns["slot"] + np.repeat(slots[:-1], sizes)
+    columns["record"] = columns["record"] + np.repeat(records[:-1], sizes)
+    frame = pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+    return Judgements(frame=frame, places=[place for part in parts for place in part.places])
 
 
 def _result(
@@ -135,9 +134,11 @@ def _result(
     table = _canonical(accepted, layout.form)
     check_table(table, layout.form)
     files = []
+    here = sound.groupby(frame["file"])
+    num_rows, num_sound = here.size().to_dict(), here.sum().to_dict()
     for sheet, part in zip(sheets, parts, strict=True):
-        is_here = frame["file"] == str(sheet.path)
-        counts = _counts(len(sheet.rows), sound[is_here], part.num_blank)
+        rows, accepted_here = (int(counted.get(str(sheet.path), 0)) for counted in (num_rows, num_sound))
+        counts = _counts(len(sheet.rows), rows, accepted_here, part.num_blank)
         files.append(
             ReadFile(path=sheet.path, sha256=sheet.sha256, counts=counts, unused_columns=part.unused_columns)
         )
@@ -150,7 +151,12 @@ def _result(
         },
         places=accepted[["file", "line"]],
         rejects=rejects,
-        counts=_counts(sum(len(s.rows) for s in sheets), sound, sum(part.num_blank for part in parts)),
+        counts=_counts(
+            sum(len(sheet.rows) for sheet in sheets),
+            len(sound),
+            int(sound.sum()),
+            sum(part.num_blank for part in parts),
+        ),
         files=tuple(files),
     )
 
@@ -159,11 +165,8 @@ def _names(sheets: list[Sheet]) -> str:
     return ", ".join(str(sheet.path) for sheet in sheets)
 
 
-def _counts(records: int, sound: pd.Series, blank: int) -> Counts:
-    accepted = int(sound.sum())
-    return Counts(
-        records=records, rows=len(sound), accepted=accepted, rejected=len(sound) - accepted, blank=blank
-    )
+def _counts(records: int, rows: int, accepted: int, blank: int) -> Counts:
+    return Counts(records=records, rows=rows, accepted=accepted, rejected=rows - accepted, blank=blank)
 
 
 def _canonical(accepted: pd.DataFrame, form: FormName) -> pd.DataFrame:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-from drawbench_eval.ratings.judgements import Judgements
 from drawbench_eval.ratings.layout import Answer, Layout, given
 from drawbench_eval.ratings.sheet import Sheet, Texts
 
@@ -18,9 +18,13 @@ _CELL = re.compile(r"\{([^{}]+)\}")
 
 @dataclass(frozen=True, kw_only=True)
 class SheetJudgements:
-    """`num_blank` cells were never asked, by the layout; `unused_columns` are those that it does not name."""
+    """What `Judgements` is made of, for one sheet: columns as arrays, and the slots' places.
 
-    judgements: Judgements
+    `num_blank` cells were never asked, by the layout; `unused_columns` are those that it does not name.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    places: Sequence[Mapping[str, tuple[str, ...]]]
     num_blank: int
     unused_columns: tuple[str, ...]
 
@@ -43,7 +47,7 @@ def read_judgements(sheet: Sheet, layout: Layout) -> SheetJudgements:
     cells = [sheet.column(slot.column, _ANSWERS) for slot in slots]
     answers = [_answers(texts, slot) for texts, slot in zip(cells, slots, strict=True)]
     shape = (len(sheet.rows), len(slots))
-    arrays: dict[str, Texts] = {
+    arrays: dict[str, NDArray[Any]] = {
         name: _side_by_side([texts[name][0] if name in texts else "" for texts in fields], shape)
         for name in layout.fields
     }
@@ -51,18 +55,18 @@ def read_judgements(sheet: Sheet, layout: Layout) -> SheetJudgements:
     arrays["answer_column"] = _side_by_side([slot.column for slot in slots], shape)
     arrays |= _faults(sheet, slots, [reasons for _, reasons in answers])
     arrays["file"] = np.full(len(arrays["answer"]), str(sheet.path), dtype=object)
-    frame = pd.DataFrame({name: pd.Series(texts, dtype=object) for name, texts in arrays.items()})
-    frame["line"] = np.repeat(sheet.lines, len(slots))
-    frame["record"] = np.repeat(np.arange(len(sheet.rows)), len(slots))
-    frame["slot"] = np.tile(np.arange(len(slots)), len(sheet.rows))
+    arrays["line"] = np.repeat(sheet.lines, len(slots))
+    arrays["record"] = np.repeat(np.arange(len(sheet.rows)), len(slots))
+    arrays["slot"] = np.tile(np.arange(len(slots)), len(sheet.rows))
     blank = [(texts == "") & (slot.answer.blank == "skip") for texts, slot in zip(cells, slots, strict=True)]
-    skipped = _side_by_side(blank, shape).astype(bool) & (frame["fault_reason"] == "").to_numpy()
+    skipped = _side_by_side(blank, shape).astype(bool) & (arrays["fault_reason"] == "")
     places = [{name: columns for name, (_, columns) in texts.items()} for texts in fields]
     used = {slot.column for slot in slots} | {
         name for place in places for names in place.values() for name in names
     }
     return SheetJudgements(
-        judgements=Judgements(frame=frame[~skipped].reset_index(drop=True), places=places),
+        columns={name: values[~skipped] for name, values in arrays.items()},
+        places=places,
         num_blank=int(skipped.sum()),
         unused_columns=tuple(name for name in sheet.header if name not in used),
     )

@@ -1,6 +1,7 @@
-"""Reports from finished runs: PDF, HTML, figures and tables."""
+"""Reports from finished runs: PDF, HTML, figures, tables and the evidence behind them."""
 
-from drawbench_eval.report.data import ReportData, load_sweep
+from drawbench_eval.report.api import Report
+from drawbench_eval.report.data import Axes, ReportData, load_sweep
 from drawbench_eval.report.write import write_report
 
-__all__ = ["ReportData", "load_sweep", "write_report"]
+__all__ = ["Axes", "Report", "ReportData", "load_sweep", "write_report"]

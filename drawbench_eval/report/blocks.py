@@ -29,38 +29,59 @@ class Bullets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spot:
+    """A point of a figure that answers to the pointer: where it is, as shares of width and height from the
+    upper left, what is said of it, and the run whose samples a click shows ("" for none).
+    """
+
+    x: float
+    y: float
+    text: str
+    run_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """A figure: `name` of its SVG, width in inches, caption, and what it shows in words for those who
-    cannot see it.
+    cannot see it; `data`: the numbers in it as CSV ("" where a table has them); `spots`: its points.
     """
 
     kind: ClassVar[str] = "picture"
     name: str
     svg: str
     width: float
-    number: int
+    number: int = 0
     caption: str
     alt: str
+    data: str = ""
+    spots: tuple[Spot, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """Several pictures under one number, each with a title (the prompt) and a small note."""
+    """Several pictures under one number, each with a title (the prompt) and a small note; `groups`: a
+    category for each, to choose by ("" for none).
+    """
 
     kind: ClassVar[str] = "gallery"
-    number: int
+    number: int = 0
     caption: str
     pictures: tuple[tuple[Picture, str, str], ...]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataTable:
-    """A numbered table."""
+    """A numbered table; `name`: of its LaTeX file, "" for none; `printed`: the shorter one that stands on
+    paper, where this one is too long for it.
+    """
 
     kind: ClassVar[str] = "table"
-    number: int
+    number: int = 0
     caption: str
     table: Table
+    name: str = ""
+    printed: Table | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

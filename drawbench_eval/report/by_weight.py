@@ -1,6 +1,7 @@
 """Each metric against the guidance weight, a line per curve, with intervals."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,8 +19,11 @@ from drawbench_eval.report.panels import (
     spans_much,
     values,
 )
+from drawbench_eval.report.spots import curve_data, curve_spots
 from drawbench_eval.report.style import (
+    OTHER,
     TEXT_WIDTH,
+    Drawn,
     LineStyle,
     curve_styles,
     figure_style,
@@ -27,25 +31,42 @@ from drawbench_eval.report.style import (
     unit_and_direction,
 )
 
+NOT_GUIDED = "none"
 
-def weights_figure(data: ReportData) -> str:
-    """SVG: each metric against the guidance weight, a line per curve, with 95 % intervals."""
-    with figure_style("weights"):
+
+def guided_kinds(data: ReportData) -> tuple[str, ...]:
+    """The kinds of guidance of which some curve has two weights; each has a figure of its own."""
+    kinds = dict.fromkeys(curve.guidance_kind for curve in data.curves if len(curve.weights) > 1)
+    return tuple(kind for kind in kinds if kind != NOT_GUIDED)
+
+
+def weights_figure(data: ReportData, kind: str) -> Drawn:
+    """Each metric against the guidance weight, a line per curve of this kind of guidance, with 95 %
+    intervals.
+    """
+    curves = [curve for curve in data.curves if curve.guidance_kind == kind]
+    own = replace(data, curves=tuple(curves))
+    with figure_style(f"weights-{kind}"):
         names = [name for name in (*data.alignments, data.distance) if name is not None]
         names += [name for name in data.metrics if name not in names]
         columns = min(3, len(names))
         rows = -(-len(names) // columns)
         figure = Figure(figsize=(TEXT_WIDTH, 0.35 + 2.15 * rows), layout="constrained")
         axes = np.atleast_1d(np.asarray(figure.subplots(rows, columns))).ravel()
-        styles = curve_styles(data.curves)
-        weights = sorted({weight for curve in data.curves for weight in curve.weights})
+        styles = curve_styles(curves, data.featured)
+        weights = sorted({weight for curve in curves for weight in curve.weights})
         for index, (ax, name) in enumerate(zip(axes, names, strict=False)):
-            _weight_panel(ax, data, styles, name, weights)
+            _weight_panel(ax, own, styles, name, weights)
             set_title(ax, index, measure(name).short)
         for ax in axes[len(names) :]:
             ax.set_visible(False)
-        add_legend(figure, data.curves, styles, with_front=False)
-        return to_svg(figure)
+        add_legend(figure, curves, styles, standings=False)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        spots = [
+            spot for ax, name in zip(axes, names, strict=False) for spot in curve_spots(own, ax, None, name)
+        ]
+        return Drawn(svg=to_svg(figure), width=TEXT_WIDTH, data=curve_data(curves, names), spots=tuple(spots))
 
 
 def _weight_panel(
@@ -54,6 +75,9 @@ def _weight_panel(
     for index, curve in enumerate(data.curves):
         style = styles[curve.name]
         value, low, high = values(curve, metric)
+        if style == OTHER:
+            ax.plot(curve.weights, value, color=style.color, linewidth=0.6, zorder=1)
+            continue
         # A small sideways shift keeps the intervals of different curves apart.
         at = np.array(curve.weights) * (1 + 0.012 * (index - (len(data.curves) - 1) / 2))
         ax.errorbar(
@@ -75,7 +99,8 @@ def _weight_panel(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda w, _: f"{w:g}"))
     if metric == data.distance and spans_much(all_values(data.curves, metric)):
         logarithmic(ax)
-    ax.set_xlabel("guidance weight w (1 = none)")
+    kind = data.curves[0].guidance_kind
+    ax.set_xlabel("guidance weight w (1 = none)" if kind == "cfg" else f"guidance scale ({kind})")
     ax.set_ylabel("\n".join(unit_and_direction(data.metrics[metric])))
 
 

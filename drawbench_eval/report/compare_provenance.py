@@ -11,8 +11,8 @@ from drawbench_eval.report.numbers import setting
 _NAMED = 20
 
 
-def limits(board: Leaderboard) -> Section:
-    """What these numbers do not say."""
+def limits(board: Leaderboard, *, is_rated: bool) -> Section:
+    """What these numbers do not say; `is_rated` where raters judged the sets."""
     distances = [name for name in board.field.metrics if name in DISTANCE]
     elsewhere = outside(board.field.metrics)
     items = [
@@ -38,9 +38,17 @@ def limits(board: Leaderboard) -> Section:
             "Who is not here.",
             (
                 "No human has judged these images. drawbench-eval survey makes the pages for it, "
-                "drawbench-eval ratings evaluates the answers."
+                "drawbench-eval ratings evaluates the answers, compare.ratings puts them here."
             ),
-            True,
+            not is_rated,
+        ),
+        (
+            "What raters saw.",
+            (
+                "Ratings name models and prompts. That raters were shown these very images, and not others "
+                "of the same models, is not checked here."
+            ),
+            is_rated,
         ),
     ]
     return Section(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import Block, DataTable, Gallery, Paragraph, Picture, Section
@@ -15,9 +13,7 @@ _HALF = TEXT_WIDTH / 2 - 0.08
 _NUM_COSTLY = 8
 
 
-def side_by_side(
-    board: Leaderboard, images: Images, figures: Iterator[int], *, num_prompts: int, num_images: int
-) -> Section:
+def side_by_side(board: Leaderboard, images: Images, *, num_prompts: int, num_images: int) -> Section:
     """Images of the same prompts, a row a set; a sentence where none are on disk."""
     shots = []
     for index, prompt_id in enumerate(chosen_prompts(board, num_prompts), start=1):
@@ -38,7 +34,6 @@ def side_by_side(
                     name=f"prompt-{index:02d}",
                     svg=drawn[0],
                     width=drawn[1],
-                    number=0,
                     caption="",
                     alt=f"Images of every set for the prompt: {text}",
                 ),
@@ -53,12 +48,10 @@ def side_by_side(
         "Images of the same prompts: a row a set, the first images of each. Prompts are the first of each "
         "category, or evenly spaced in order of their ids: not a choice by eye."
     )
-    return Section(
-        title="Side by side", blocks=(Gallery(number=next(figures), caption=caption, pictures=tuple(shots)),)
-    )
+    return Section(title="Side by side", blocks=(Gallery(caption=caption, pictures=tuple(shots)),))
 
 
-def costs(board: Leaderboard, images: Images, tables: Iterator[int], figures: Iterator[int]) -> Section:
+def costs(board: Leaderboard, images: Images) -> Section:
     """The images and the prompts that add most to each set's first distance; empty without one."""
     if not board.costs:
         return Section(title="", blocks=())
@@ -79,7 +72,6 @@ def costs(board: Leaderboard, images: Images, tables: Iterator[int], figures: It
                 name="costly",
                 svg=drawn[0],
                 width=drawn[1],
-                number=next(figures),
                 caption=f"The images that add most to each set's {name}, the first the most. They are "
                 "those least like the reference as the extractor sees them; such an image need not be a "
                 "bad one.",
@@ -88,7 +80,6 @@ def costs(board: Leaderboard, images: Images, tables: Iterator[int], figures: It
         )
     blocks.append(
         DataTable(
-            number=next(tables),
             caption=f"The prompts whose images add most to each set's {name}: about what it would fall by "
             "without them.",
             table=costs_table(board, images.prompts),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Sequence
 
 from drawbench_eval.analysis.compare_words import sentences
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
+from drawbench_eval.analysis.ratings_document import RatingsDocument
 from drawbench_eval.report.blocks import (
     Block,
     DataTable,
@@ -26,30 +26,38 @@ from drawbench_eval.report.compare_tables import (
     leaderboard_table,
     published_table,
 )
+from drawbench_eval.report.numbering import numbered
+from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.style import TEXT_WIDTH
 
 
 def build_comparison(
-    board: Leaderboard, *, title: str | None, num_prompts: int, num_images: int, published: bool
+    board: Leaderboard,
+    *,
+    title: str | None,
+    num_prompts: int,
+    num_images: int,
+    published: bool,
+    ratings: Sequence[RatingsDocument] = (),
 ) -> Report:
     """All sections that the comparison has something for, with figures and tables numbered in order."""
     images = Images(board)
-    tables, figures = count(1), count(1)
     sections = [
-        _leaderboard(board, tables, figures),
-        _differences(board, tables),
-        _categories(board, tables),
-        side_by_side(board, images, figures, num_prompts=num_prompts, num_images=num_images),
-        costs(board, images, tables, figures),
-        _published(board, tables) if published else Section(title="", blocks=()),
-        limits(board),
+        _leaderboard(board),
+        ratings_section(ratings),
+        _differences(board),
+        _categories(board),
+        side_by_side(board, images, num_prompts=num_prompts, num_images=num_images),
+        costs(board, images),
+        _published(board) if published else Section(title="", blocks=()),
+        limits(board, is_rated=bool(ratings)),
         provenance(board),
     ]
     return Report(
         title=title or f"{_and(board.order)} compared",
         subtitle=_subtitle(board),
-        answer=(*_warnings(board), *sentences(board)),
-        sections=tuple(section for section in sections if section.blocks),
+        answer=(*_warnings(board), *ratings_sentences(ratings), *sentences(board)),
+        sections=numbered(sections),
     )
 
 
@@ -102,11 +110,10 @@ def _warnings(board: Leaderboard) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _leaderboard(board: Leaderboard, tables: Iterator[int], figures: Iterator[int]) -> Section:
+def _leaderboard(board: Leaderboard) -> Section:
     order = measure(board.order_by).short
     blocks: list[Block] = [
         DataTable(
-            number=next(tables),
             caption=f"Every set, ordered by {order}. In small print each value's own 95 % interval, "
             "clustered by prompt. Whether two sets differ is not read off overlapping intervals but off "
             "the next table.",
@@ -116,7 +123,6 @@ def _leaderboard(board: Leaderboard, tables: Iterator[int], figures: Iterator[in
             name="values",
             svg=values_figure(board),
             width=TEXT_WIDTH,
-            number=next(figures),
             caption="The same values with their 95 % intervals.",
             alt="Every metric of every set; the leaderboard has the numbers.",
         ),
@@ -136,7 +142,7 @@ def _leaderboard(board: Leaderboard, tables: Iterator[int], figures: Iterator[in
     return Section(title="Leaderboard", blocks=tuple(blocks))
 
 
-def _differences(board: Leaderboard, tables: Iterator[int]) -> Section:
+def _differences(board: Leaderboard) -> Section:
     if not board.differences:
         return Section(title="Differences", blocks=())
     choices = board.choices
@@ -149,7 +155,6 @@ def _differences(board: Leaderboard, tables: Iterator[int]) -> Section:
     ]
     blocks: list[Block] = [
         DataTable(
-            number=next(tables),
             caption="Differences on the same prompts, first set minus second. Verdict: better when p, "
             f"corrected by Holm within its family, is at most {choices.alpha:g}; otherwise not resolved, "
             "which is not the same as equal. Detectable: the smallest true difference that would be found "
@@ -181,10 +186,9 @@ def _differences(board: Leaderboard, tables: Iterator[int]) -> Section:
     return Section(title="Differences", blocks=tuple(blocks))
 
 
-def _categories(board: Leaderboard, tables: Iterator[int]) -> Section:
+def _categories(board: Leaderboard) -> Section:
     blocks = [
         DataTable(
-            number=next(tables),
             caption=f"{capital(measure(metric).title)} by category: each set's mean over the category's "
             "prompts and, in small print, the estimate that is drawn towards all categories by how few "
             "prompts it rests on. These describe; they are not tests.",
@@ -195,7 +199,7 @@ def _categories(board: Leaderboard, tables: Iterator[int]) -> Section:
     return Section(title="By category", blocks=tuple(blocks))
 
 
-def _published(board: Leaderboard, tables: Iterator[int]) -> Section:
+def _published(board: Leaderboard) -> Section:
     ours = (
         "The FID above is"
         if "fid" in board.field.metrics
@@ -210,7 +214,6 @@ def _published(board: Leaderboard, tables: Iterator[int]) -> Section:
                 "two tables must not be ranked together, also where a name stands in both.",
             ),
             DataTable(
-                number=next(tables),
                 caption="Published, for orientation only. The rows themselves are not of one protocol.",
                 table=published_table(),
             ),

@@ -97,12 +97,12 @@ def categories_table(board: Leaderboard, metric: str) -> Table:
     """A row a category: prompts, each set's mean with its shrunken estimate, and who leads."""
     cells = [cell for cell in board.categories if cell.metric == metric]
     leaders = category_leaders(board, metric)
-    by = {(cell.category, cell.name): cell for cell in cells}
-    digits = column_decimals(cell.interval for cell in cells)
+    by = {(cell.found.category, cell.name): cell for cell in cells}
+    digits = column_decimals(cell.found.interval for cell in cells)
     rows = []
     for category, leader in leaders.items():
         own = [by.get((category, name)) for name in board.order]
-        count = max(cell.num_prompts for cell in own if cell is not None)
+        count = max(cell.found.num_prompts for cell in own if cell is not None)
         rows.append(
             (
                 Cell(text=category, key=category),
@@ -111,9 +111,9 @@ def categories_table(board: Leaderboard, metric: str) -> Table:
                     Cell(text="–", key=_UNDEFINED)
                     if cell is None
                     else Cell(
-                        text=fixed(cell.mean, digits),
-                        detail=fixed(cell.shrunken, digits),
-                        key=_key(cell.mean),
+                        text=fixed(cell.found.mean, digits),
+                        detail=fixed(cell.found.shrunken, digits),
+                        key=_key(cell.found.mean),
                     )
                     for cell in own
                 ),
@@ -183,12 +183,12 @@ def leaderboard_json(board: Leaderboard) -> dict[str, Any]:
         "categories": [
             {
                 "metric": c.metric,
-                "category": c.category,
+                "category": c.found.category,
                 "set": c.name,
-                "num_prompts": c.num_prompts,
-                "mean": _number(c.mean),
-                "shrunken": _number(c.shrunken),
-                "ci95_shrunken": _pair(c.interval),
+                "num_prompts": c.found.num_prompts,
+                "mean": _number(c.found.mean),
+                "shrunken": _number(c.found.shrunken),
+                "ci95_shrunken": _pair(c.found.interval),
             }
             for c in board.categories
         ],

@@ -1,11 +1,15 @@
-"""Everything a report is made from, read once: runs, scores, curves, and findings."""
+"""Everything a report is made from, read once: runs, scores, curves, and what the analysis finds in them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from drawbench_eval.analysis.ablation import Ablation, AblationPlan, ablate
+from drawbench_eval.analysis.ablation_levels import find_factor
 from drawbench_eval.analysis.collect import (
     MetricInfo,
     Run,
@@ -14,12 +18,31 @@ from drawbench_eval.analysis.collect import (
     read_runs,
     require_one_protocol,
 )
-from drawbench_eval.analysis.curves import Curve, make_curves
+from drawbench_eval.analysis.curve_pairs import CurvePair, compare_curves
+from drawbench_eval.analysis.curves import THRESHOLD, Curve, make_curves
 from drawbench_eval.analysis.findings import Finding
+from drawbench_eval.analysis.fronts import Front, find_front
 from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.mechanism import find
 from drawbench_eval.analysis.paired import read_scores
+from drawbench_eval.analysis.ratings_document import RatingsDocument
 from drawbench_eval.runs.sweep import SweepRecord, read_sweep
+
+MOST_FEATURED = 6
+"""So many curves are drawn in their own colours and compared with each other; the others are grey."""
+
+MOST_CONTEXTS = 3
+"""The paper's claims are tested in so many contexts (models, encoders, ...), those of featured curves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axes:
+    """The metrics that stand against each other: `distance` against each of `alignments`; None takes what the
+    runs have.
+    """
+
+    alignments: tuple[str, ...] | None = None
+    distance: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +50,9 @@ class ReportData:
     """The runs of one report and what the analysis makes of them.
 
     `sweep` is None for a report on all runs of a folder; `scores` holds the per-sample table of each
-    complete run; `alignments` and `distance` are the metrics on the axes; `mixed` tells of protocols that
-    were mixed on request.
+    complete run; `alignments` and `distance` are the metrics on the axes; `fronts` and `pairs` are by
+    alignment; `featured` names the curves that are drawn in colour and compared; `mixed` tells of protocols
+    that were mixed on request; `ratings` are what people said.
     """
 
     name: str
@@ -41,7 +65,12 @@ class ReportData:
     alignments: tuple[str, ...]
     distance: str | None
     findings: tuple[Finding, ...]
+    fronts: Mapping[str, Front]
+    pairs: Mapping[str, tuple[CurvePair, ...]]
+    featured: tuple[str, ...]
+    ablations: tuple[Ablation, ...]
     mixed: bool
+    ratings: tuple[RatingsDocument, ...] = ()
 
     @property
     def complete(self) -> tuple[Run, ...]:
@@ -53,14 +82,31 @@ class ReportData:
         """The runs that failed, broke off or never began."""
         return tuple(run for run in self.runs if run.status != "complete")
 
+    def shown(self) -> ReportData:
+        """The same with the featured curves alone: for what has a row a curve."""
+        curves = tuple(curve for curve in self.curves if curve.name in self.featured)
+        return replace(self, curves=curves, runs=tuple(run for curve in curves for run in curve.runs))
+
+    def front_ids(self, alignment: str) -> frozenset[str]:
+        """Ids of the runs on the front of the distance and this alignment."""
+        front = self.fronts.get(alignment)
+        return frozenset(point.run.run_id for point in front.members) if front else frozenset()
+
 
 def load_sweep(
-    results: Path, name: str | None = None, *, title: str | None = None, allow_mixed: bool = False
+    results: Path,
+    name: str | None = None,
+    *,
+    title: str | None = None,
+    allow_mixed: bool = False,
+    axes: Axes = Axes(),
+    ablation: AblationPlan | None = None,
 ) -> ReportData:
     """The report data of the sweep `name` under `results`, or of all runs there when `name` is None.
 
-    Raises ValueError when there is no such sweep or no complete run, and when numbers of one metric are
-    of unlike protocol (naming the keys) unless `allow_mixed`.
+    Without an `ablation` one is made where a single factor besides guidance varies. Raises ValueError when
+    there is no such sweep or no complete run, when an axis is no metric of the runs, and when numbers of one
+    metric are of unlike protocol (naming the keys) unless `allow_mixed`.
     """
     sweep = None if name is None else read_sweep(results, name)
     runs = read_runs(results) if sweep is None else read_runs(results, sweep.run_ids, labels=sweep.labels)
@@ -73,8 +119,14 @@ def load_sweep(
         require_one_protocol(metrics)
     scores = {run.run_id: read_scores(run) for run in complete}
     curves = make_curves(runs)
-    alignments, distances = (*present(ALIGNMENT, metrics), *outside(metrics)), present(DISTANCE, metrics)
-    distance = distances[0] if distances else None
+    alignments, distance = _axes(axes, metrics)
+    fronts: dict[str, Front] = {}
+    for alignment in alignments if distance else ():
+        front = find_front(curves, scores, x=metrics[str(distance)], y=metrics[alignment])
+        fronts |= {alignment: front} if front else {}
+    featured = _featured(curves, fronts.values())
+    shown = [curve for curve in curves if curve.name in featured]
+    plan = ablation or _own_plan(runs, sweep)
     return ReportData(
         name=name or "all runs",
         title=title or _title(curves),
@@ -85,9 +137,76 @@ def load_sweep(
         metrics=metrics,
         alignments=alignments,
         distance=distance,
-        findings=find(curves, scores, alignments=alignments, distance=distance),
+        findings=_findings(curves, shown, scores, alignments, distance),
+        fronts=fronts,
+        pairs={
+            name: compare_curves(shown, scores, alignment=metrics[name], distance=metrics[str(distance)])
+            for name in fronts
+        },
+        featured=featured,
+        ablations=()
+        if plan is None
+        else ablate(runs, scores, metrics, plan, alignments=alignments, distance=distance),
         mixed=any(len(info.protocols) > 1 for info in metrics.values()),
     )
+
+
+def _axes(axes: Axes, metrics: Mapping[str, MetricInfo]) -> tuple[tuple[str, ...], str | None]:
+    for name in (*(axes.alignments or ()), *((axes.distance,) if axes.distance else ())):
+        if name not in metrics:
+            raise ValueError(f"pareto: {name} is no metric of these runs; write one of {', '.join(metrics)}")
+    alignments = axes.alignments or (*present(ALIGNMENT, metrics), *outside(metrics))
+    distances = (axes.distance,) if axes.distance else present(DISTANCE, metrics)
+    distance = distances[0] if distances else None
+    if distance in alignments:
+        raise ValueError(f"pareto: {distance} is on both axes; name two metrics")
+    return alignments, distance
+
+
+def _featured(curves: Sequence[Curve], fronts: Iterable[Front]) -> tuple[str, ...]:
+    """All curves where they are few; else those with the most runs on the fronts, as sure as these are."""
+    if len(curves) <= MOST_FEATURED:
+        return tuple(curve.name for curve in curves)
+    weight = dict.fromkeys((curve.name for curve in curves), 0.0)
+    for front in fronts:
+        for point in front.points:
+            weight[point.curve] += point.probability if point.probability >= 0 else float(point.on_front)
+    best = sorted(weight, key=lambda name: -weight[name])[:MOST_FEATURED]
+    return tuple(curve.name for curve in curves if curve.name in best)
+
+
+def _findings(
+    curves: Sequence[Curve],
+    shown: Sequence[Curve],
+    scores: Mapping[str, pd.DataFrame],
+    alignments: Sequence[str],
+    distance: str | None,
+) -> tuple[Finding, ...]:
+    """The paper's claims about alignment and a Frechet distance; none where nothing can be tested."""
+    contexts = list(dict.fromkeys(curve.context for curve in shown))[:MOST_CONTEXTS]
+    tested = find(
+        [curve for curve in curves if curve.context in contexts],
+        scores,
+        alignments=[name for name in alignments if name not in DISTANCE],
+        distance=distance if distance in DISTANCE else None,
+    )
+    return tested if any(finding.estimate is not None for finding in tested) else ()
+
+
+def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | None:
+    """An ablation of the one factor that varies besides guidance, against the first value that was swept.
+
+    Thresholding is the exception: its baseline is dynamic thresholding, the paper's own.
+    """
+    factor = find_factor(runs)
+    if factor is None:
+        return None
+    values = {run.factors.get(factor) for run in runs if run.status == "complete"}
+    if factor == THRESHOLD and "dynamic" in values:
+        return AblationPlan(factor=factor, baseline="dynamic")
+    planned = list(sweep.swept.get(factor, ())) if sweep else []
+    first = next((value for value in planned if value in values), None)
+    return AblationPlan(factor=factor, baseline=first)
 
 
 def _title(curves: tuple[Curve, ...]) -> str:

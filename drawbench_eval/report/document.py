@@ -9,7 +9,7 @@ from typing import Any
 
 import typst
 
-from drawbench_eval.report.blocks import Block, Gallery, Report
+from drawbench_eval.report.blocks import Block, DataTable, Gallery, Report
 
 # Nothing of the document shows it; a fixed one makes the same report the same bytes.
 _TIMESTAMP = 0
@@ -56,9 +56,11 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _block_json(block: Block) -> dict[str, Any]:
+    if isinstance(block, DataTable) and block.printed is not None:
+        block = dataclasses.replace(block, table=block.printed, printed=None)
     values = dataclasses.asdict(block)
-    values.pop("svg", None)
-    if isinstance(block, Gallery):
-        for picture, _, _ in values["pictures"]:
-            picture.pop("svg")
+    pictures = [picture for picture, _, _ in values["pictures"]] if isinstance(block, Gallery) else [values]
+    for picture in pictures:
+        for key in ("svg", "data", "spots"):
+            picture.pop(key, None)
     return {"kind": block.kind, **values}

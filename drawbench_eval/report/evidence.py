@@ -25,6 +25,11 @@ def verdicts_section(data: ReportData) -> Section:
         blocks.append(_matrix(data, findings))
     if blocks:
         blocks.append(Paragraph(text=_INTRO, muted=True))
+    nowhere = _untested(data)
+    if nowhere:
+        claims = dict.fromkeys(finding.claim for finding in data.findings if finding.key in nowhere)
+        listed = "; ".join(claims)
+        blocks.append(Paragraph(text=f"Not testable with these runs: {listed}.", muted=True))
     return Section(title="What the runs say", blocks=tuple(blocks))
 
 
@@ -44,9 +49,22 @@ def evidence_section(data: ReportData) -> Section:
     return Section(title="The claims in numbers", blocks=tuple(blocks))
 
 
+def tested(data: ReportData) -> tuple[Finding, ...]:
+    """The findings about claims that these runs test somewhere."""
+    untested = _untested(data)
+    return tuple(finding for finding in data.findings if finding.key not in untested)
+
+
+def _untested(data: ReportData) -> set[str]:
+    """The claims that these runs test nowhere: a line is enough for them."""
+    somewhere = {finding.key for finding in data.findings if finding.estimate is not None}
+    return {finding.key for finding in data.findings} - somewhere
+
+
 def _by_context(data: ReportData) -> dict[str, list[Finding]]:
+    """The findings by context, without claims that are tested in none."""
     contexts: dict[str, list[Finding]] = {}
-    for finding in data.findings:
+    for finding in tested(data):
         contexts.setdefault(finding.context, []).append(finding)
     return contexts
 

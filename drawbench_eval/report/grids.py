@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +22,8 @@ MAX_TILE = 128
 
 _NO_IMAGE = 232
 _GAP = 0.06
-_ROW_NAMES = 0.62
+# Inches for the names of rows, and for a letter of one that needs more.
+_ROW_NAMES, _MOST_ROW_NAMES, _LETTER = 0.62, 1.5, 0.056
 _COLUMN_NAMES = 0.18
 
 
@@ -49,20 +49,27 @@ def make_grids(data: ReportData) -> tuple[Grid, ...]:
         for run in data.complete
         if run.folder is not None and (run.folder / "samples" / "manifest.csv").exists()
     }
-    there = {
-        run_id: {sample.sample_id: sample for sample in found.samples if _on_disk(found, sample)}
-        for run_id, found in sets.items()
-    }
-    folders = {run_id: found.folder for run_id, found in sets.items()}
+    there = {run_id: _on_disk(found) for run_id, found in sets.items()}
     count = min(MAX_PROMPTS, max(4, MAX_TILES // len(data.complete)))
+    shown = [
+        (sample, tiles)
+        for sample in _first_of_each_category(there)[:count]
+        if (tiles := _tiles(data.curves, sample, there, sets))
+    ]
     return tuple(
-        _grid(f"samples-{number:02d}", data.curves, sample, there, folders)
-        for number, sample in enumerate(_first_of_each_category(there)[:count], start=1)
+        _grid(f"samples-{number:02d}", data.curves, sample, tiles)
+        for number, (sample, tiles) in enumerate(shown, start=1)
     )
 
 
-def _on_disk(found: SampleSet, sample: Sample) -> bool:
-    return bool(sample.path) and (found.folder / sample.path).exists()
+def _on_disk(found: SampleSet) -> dict[str, Sample]:
+    """The samples whose images are where the set says that they lie, in its folder or elsewhere, by id."""
+    if found.source is None:
+        there = [one for one in found.samples if one.path and (found.folder / one.path).exists()]
+    else:
+        names = frozenset(found.source.names)
+        there = [one for one in found.samples if one.path in names]
+    return {sample.sample_id: sample for sample in there}
 
 
 def _first_of_each_category(there: Mapping[str, Mapping[str, Sample]]) -> list[Sample]:
@@ -80,26 +87,39 @@ def _first_of_each_category(there: Mapping[str, Mapping[str, Sample]]) -> list[S
     return [best[category] for category in sorted(best)]
 
 
-def _grid(
-    name: str,
+def _tiles(
     curves: tuple[Curve, ...],
     sample: Sample,
     there: Mapping[str, Mapping[str, Sample]],
-    folders: Mapping[str, Path],
-) -> Grid:
-    weights = sorted({weight for curve in curves for weight in curve.weights})
+    sets: Mapping[str, SampleSet],
+) -> dict[tuple[int, int], Pixels]:
+    """(row of the curve, column of the weight) -> the image of `sample` there, reduced; no blank ones."""
+    weights = _weights(curves)
     tiles: dict[tuple[int, int], Pixels] = {}
     for row, curve in enumerate(curves):
         for run, weight in zip(curve.runs, curve.weights, strict=True):
             kept = there.get(run.run_id, {}).get(sample.sample_id)
-            if kept is not None:
-                tiles[row, weights.index(weight)] = _tile(folders[run.run_id] / kept.path)
+            pixels = None if kept is None else sets[run.run_id].load(kept).image
+            if pixels is not None:
+                tiles[row, weights.index(weight)] = _reduced(pixels)
+    return tiles
+
+
+def _weights(curves: tuple[Curve, ...]) -> list[float]:
+    return sorted({weight for curve in curves for weight in curve.weights})
+
+
+def _grid(
+    name: str, curves: tuple[Curve, ...], sample: Sample, tiles: Mapping[tuple[int, int], Pixels]
+) -> Grid:
+    weights = _weights(curves)
     side = max(max(tile.shape[:2]) for tile in tiles.values())
     drawn = sheet(tiles, rows=len(curves), columns=len(weights), side=side)
-    width, height = _size(rows=len(curves), columns=len(weights))
+    names = _row_names(curves)
+    width, height = _size(rows=len(curves), columns=len(weights), names=names)
     with figure_style(name):
         figure = Figure(figsize=(width, height))
-        box = (_ROW_NAMES / width, 0.0, 1 - _ROW_NAMES / width, 1 - _COLUMN_NAMES / height)
+        box = (names / width, 0.0, 1 - names / width, 1 - _COLUMN_NAMES / height)
         ax = figure.add_axes(box)
         ax.imshow(drawn, interpolation="none", aspect="auto")
         step = side * (1 + _GAP)
@@ -108,7 +128,8 @@ def _grid(
             [f"{weight:g}" if column else f"w = {weight:g}" for column, weight in enumerate(weights)],
         )
         ax.set_yticks(
-            [(row * step) + side / 2 for row in range(len(curves))], [curve.name for curve in curves]
+            [(row * step) + side / 2 for row in range(len(curves))],
+            [curve.name for curve in curves],
         )
         ax.xaxis.tick_top()
         ax.tick_params(length=0, pad=1.5, labelsize=6.5)
@@ -119,12 +140,18 @@ def _grid(
         return Grid(sample=sample, num_images=len(tiles), num_cells=cells, svg=to_svg(figure), width=width)
 
 
-def _size(*, rows: int, columns: int) -> tuple[float, float]:
+def _row_names(curves: tuple[Curve, ...]) -> float:
+    """Inches that the longest name of a row takes."""
+    longest = max(len(curve.name) for curve in curves)
+    return min(max(_ROW_NAMES, 0.1 + _LETTER * longest), _MOST_ROW_NAMES)
+
+
+def _size(*, rows: int, columns: int, names: float) -> tuple[float, float]:
     """Inches of a grid: half the text's width where tiles stay at least as large as in a full row of 13."""
     half = TEXT_WIDTH / 2 - 0.08
-    width = half if (half - _ROW_NAMES) / columns >= 0.45 else TEXT_WIDTH
-    tile = min((width - _ROW_NAMES) / columns, 0.62)
-    return _ROW_NAMES + tile * columns, _COLUMN_NAMES + tile * rows
+    width = half if (half - names) / columns >= 0.45 else TEXT_WIDTH
+    tile = min((width - names) / columns, 0.62)
+    return names + tile * columns, _COLUMN_NAMES + tile * rows
 
 
 def sheet(tiles: Mapping[tuple[int, int], Pixels], *, rows: int, columns: int, side: int) -> Pixels:
@@ -144,9 +171,8 @@ def sheet(tiles: Mapping[tuple[int, int], Pixels], *, rows: int, columns: int, s
     return sheet
 
 
-def _tile(path: Path) -> Pixels:
-    with Image.open(path) as file:
-        image = file.convert("RGB")
+def _reduced(pixels: Pixels) -> Pixels:
+    image = Image.fromarray(pixels)
     if max(image.size) > MAX_TILE:
         image.thumbnail((MAX_TILE, MAX_TILE), Image.Resampling.LANCZOS)
     return np.asarray(image, dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from textwrap import wrap
 
 import numpy as np
 from matplotlib import colormaps
@@ -17,6 +18,7 @@ from drawbench_eval.report.style import TEXT_WIDTH, figure_style, to_svg
 _MAP = "cividis"
 _MAX_WEIGHTS = 5
 _MAX_COLUMNS = 18
+_NAMES_WIDTH = 1.9
 
 
 def primary_alignment(data: ReportData) -> str | None:
@@ -71,8 +73,9 @@ def heatmap_figure(name: str, table: Breakdown, chosen: Sequence[tuple[Curve, Ru
     """SVG of `table`: a row per group with its n, a column per setting, the value in every cell."""
     with figure_style(name):
         rows, columns = table.values.shape
-        width = min(TEXT_WIDTH, 1.9 + 0.4 * columns)
-        figure = Figure(figsize=(width, 0.75 + 0.2 * rows), layout="constrained")
+        width = heatmap_width(columns)
+        lines = max(len(_wrapped(name, count, columns)) for name, count in _groups(chosen))
+        figure = Figure(figsize=(width, 0.65 + 0.1 * lines + 0.2 * rows), layout="constrained")
         ax = figure.subplots()
         low = min(0.0, float(np.nanmin(table.values))) if not np.isnan(table.values).all() else 0.0
         high = 1.0 if float(np.nanmax(table.values, initial=0.0)) > 0.5 else None
@@ -85,6 +88,15 @@ def heatmap_figure(name: str, table: Breakdown, chosen: Sequence[tuple[Curve, Ru
         for spine in ax.spines.values():
             spine.set_visible(False)
         return to_svg(figure)
+
+
+def heatmap_width(columns: int) -> float:
+    """Inches of a heat map with so many columns."""
+    return min(TEXT_WIDTH, _NAMES_WIDTH + _column_width(columns) * columns)
+
+
+def _column_width(columns: int) -> float:
+    return 0.4 if columns > 5 else 0.8
 
 
 def _write_cells(ax: Axes, table: Breakdown, norm: object) -> None:
@@ -113,19 +125,28 @@ def _label_columns(ax: Axes, chosen: Sequence[tuple[Curve, Run]]) -> None:
     ax.set_xticks(range(len(chosen)), [f"{weight:g}" for weight in weights])
     ax.set_xlim(-0.5, len(chosen) - 0.5)
     start = 0
-    for name, group in groupby(curve.name for curve, _ in chosen):
-        count = len(list(group))
+    for name, count in _groups(chosen):
         middle = start + (count - 1) / 2
         ax.annotate(
-            f"{name}, w =",
+            "\n".join(_wrapped(name, count, len(chosen))),
             (middle, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 15),
             textcoords="offset points",
             ha="center",
-            fontsize=7.5,
+            fontsize=7,
             annotation_clip=False,
         )
         if start:
             ax.axvline(start - 0.5, color="white", linewidth=4)
         start += count
+
+
+def _groups(chosen: Sequence[tuple[Curve, Run]]) -> list[tuple[str, int]]:
+    """The curves side by side, and how many columns each has."""
+    return [(name, len(list(group))) for name, group in groupby(curve.name for curve, _ in chosen)]
+
+
+def _wrapped(name: str, count: int, columns: int) -> list[str]:
+    """The heading of `count` of the columns, in lines that fit above them."""
+    return wrap(f"{name}, w =", max(8, int(17 * _column_width(columns) * count)))

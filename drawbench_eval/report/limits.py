@@ -5,6 +5,7 @@ from drawbench_eval.analysis.collect import common
 from drawbench_eval.analysis.findings import FEW_PROMPTS
 from drawbench_eval.report.blocks import Block, Bullets, Paragraph, Section
 from drawbench_eval.report.data import ReportData
+from drawbench_eval.report.evidence import tested
 from drawbench_eval.report.numbers import setting
 
 SCENES = (
@@ -19,12 +20,16 @@ CHECKPOINTS = (
 CHOSEN = (
     "The best weight of a curve is flattering where it is measured on the samples it was chosen on. "
     "Findings about a best weight choose it on one half of the prompts and measure it on the other; where "
-    "that is not so, they say so. The points marked as the front are chosen on the samples they are shown "
-    "on."
+    "that is not so, they say so. The front is chosen on the samples it is shown on; its shares of "
+    "resamplings say how far that choice can be trusted."
 )
 DEPENDS_ON_N = (
     "It estimates its expected value at this number of images, which is larger than at more images. "
     "Compare it only at equal n and equal protocol."
+)
+MANY_TESTS = (
+    "{number} findings about the paper's claims at 95 % each, not corrected for their number. Differences of "
+    "curves and of ablations are corrected within their families."
 )
 MIXED = (
     "Numbers of unlike protocol stand together here because that was asked for. The last section lists the "
@@ -57,8 +62,8 @@ def _limits(data: ReportData) -> list[tuple[str, str]]:
         ("Chosen weights.", CHOSEN, len(data.complete) > 1),
         (
             "Many tests.",
-            f"{len(data.findings)} findings at 95 % each, not corrected for their number.",
-            len(data.findings) > 1,
+            MANY_TESTS.format(number=len(tested(data))),
+            len(tested(data)) > 1,
         ),
         ("The Fréchet distance depends on n.", DEPENDS_ON_N, data.distance is not None),
         ("Few prompts.", f"Intervals from {prompts} prompts are rough.", prompts < FEW_PROMPTS),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 from drawbench_eval.analysis.collect import interval
 from drawbench_eval.analysis.curves import Curve
-from drawbench_eval.analysis.pareto import pareto_front
-from drawbench_eval.report.style import GREY, LineStyle
+from drawbench_eval.report.style import GREY, OTHER, LineStyle
 
 Array = NDArray[np.float64]
 
@@ -31,14 +31,6 @@ def values(curve: Curve, metric: str) -> tuple[Array, Array, Array]:
         rows.append((float(entry["value"]), *interval(entry)) if known and entry else (np.nan,) * 3)
     value, low, high = np.array(rows, dtype=np.float64).reshape(-1, 3).T
     return value, low, high
-
-
-def on_front(curves: Sequence[Curve], alignment: str, distance: str) -> set[str]:
-    """Ids of the runs that no other run dominates in the two metrics."""
-    runs = [run for curve in curves for run in curve.runs]
-    d = np.concatenate([values(curve, distance)[0] for curve in curves])
-    a = np.concatenate([values(curve, alignment)[0] for curve in curves])
-    return {run.run_id for run, on in zip(runs, pareto_front(d, a), strict=True) if on}
 
 
 def all_values(curves: Sequence[Curve], metric: str) -> Array:
@@ -67,31 +59,47 @@ def logarithmic(ax: Axes) -> None:
 
 
 def add_legend(
-    figure: Figure, curves: Sequence[Curve], styles: dict[str, LineStyle], *, with_front: bool
+    figure: Figure, curves: Sequence[Curve], styles: dict[str, LineStyle], *, standings: bool
 ) -> None:
-    """One legend above all panels."""
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=styles[curve.name].color,
-            linestyle=styles[curve.name].line,
-            marker=styles[curve.name].marker,
-            markerfacecolor="white",
-            markersize=MARKER_SIZE,
-            label=_legend_name(curve),
-        )
-        for curve in curves
-    ]
-    if with_front:
-        label = "filled: on the front"
-        handles.append(
-            Line2D([], [], color=GREY, linestyle="none", marker="o", markersize=MARKER_SIZE, label=label)
-        )
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)))
+    """One legend above all panels: the curves in colour, one entry for all others, and with `standings` what
+    filled, toned and white points mean.
+    """
+    shown = [curve for curve in curves if styles[curve.name] != OTHER]
+    handles = [_entry(styles[curve.name], _legend_name(curve)) for curve in shown]
+    if len(shown) < len(curves):
+        handles.append(_entry(OTHER, f"{len(curves) - len(shown)} other curves"))
+    if standings:
+        handles += [
+            _entry(LineStyle(color=GREY, marker="o", line="none"), label, face=face)
+            for label, face in (("on the front", GREY), ("not resolved", toned(GREY)), ("dominated", "white"))
+        ]
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(4, len(handles), 112 // (longest + 7)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+
+
+def _entry(style: LineStyle, label: str, *, face: str = "white") -> Line2D:
+    return Line2D(
+        [],
+        [],
+        color=style.color,
+        linestyle=style.line,
+        marker=style.marker,
+        markerfacecolor=face,
+        markersize=MARKER_SIZE,
+        label=label,
+    )
+
+
+def toned(color: str) -> str:
+    """The colour mixed with white: of points whose place on the front is not resolved."""
+    red, green, blue = (0.45 * part + 0.55 for part in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def _legend_name(curve: Curve) -> str:
+    if not curve.mode:
+        return curve.name
     return curve.name.replace(curve.mode, _MODE_NAMES.get(curve.mode, curve.mode), 1)
 
 

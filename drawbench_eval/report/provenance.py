@@ -89,7 +89,7 @@ def _incomplete(runs: Iterable[Run]) -> DataTable:
     )
     columns = ("Label", "Run", "Status", "Reason")
     table = Table(columns=columns, notes=("",) * 4, rows=rows)
-    return DataTable(number=2, caption="Planned runs that are not in the figures.", table=table)
+    return DataTable(name="incomplete", caption="Planned runs that are not in the figures.", table=table)
 
 
 def _distinct(values: Iterable[Any]) -> str:

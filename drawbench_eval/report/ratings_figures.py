@@ -1,16 +1,23 @@
 """ratings.json -> its figures: preference bars, forest plots, win matrices, rater quality."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from matplotlib.figure import Figure
+
+from drawbench_eval.analysis.ratings_document import shown_raters
 from drawbench_eval.files import atomic_path, write_text
+from drawbench_eval.report.blocks import Picture
+from drawbench_eval.report.exports import to_pngs
 from drawbench_eval.report.ratings_bars import preference_bars
 from drawbench_eval.report.ratings_forest import forest
 from drawbench_eval.report.ratings_raters import known_measures, rater_quality_figure
-from drawbench_eval.report.ratings_style import Entry, RatingsFigure, render
+from drawbench_eval.report.ratings_style import Entry, render
 from drawbench_eval.report.ratings_wins import win_matrix
+
+# Name, caption and drawing of a figure.
+_Planned = tuple[str, str, Callable[[], Figure]]
 
 # Figures of one kind for so many pairs or questions at most; the numbers of all stand in ratings.json.
 MOST_FIGURES = 12
@@ -18,57 +25,75 @@ MOST_FIGURES = 12
 MOST_LINES = 40
 
 
-def ratings_figures(document: Mapping[str, Any]) -> tuple[RatingsFigure, ...]:
-    """The figures of a ratings.json, as parsed. Where raters were left out they show the kept ones."""
-    raters = "kept" if any(row["raters"] == "kept" for row in document["results"]) else "all"
+def ratings_figures(document: Entry, *, of_a_kind: int | None = None) -> tuple[Picture, ...]:
+    """The figures of a ratings.json, as parsed. Where raters were left out they show the kept ones.
+
+    With `of_a_kind` only so many of each kind: preference bars, forest plots, categories, win matrices.
+    """
+    kinds: dict[str, list[_Planned]] = {}
+    for planned in _planned(document):
+        kinds.setdefault(planned[0].partition("-")[0], []).append(planned)
+    return tuple(render(*planned) for of_kind in kinds.values() for planned in of_kind[:of_a_kind])
+
+
+def num_figures(document: Entry) -> int:
+    """How many figures there are in all."""
+    return len(_planned(document))
+
+
+def _planned(document: Entry) -> list[_Planned]:
+    """Name, caption and drawing of each figure."""
+    raters = shown_raters(document)
 
     def mine(key: str) -> list[Entry]:
         return [entry for entry in document[key] if entry["raters"] == raters]
 
     rows = [row for row in mine("results") if row["subset"] == "all"]
-    return (
+    return [
         *_bars(rows),
         *_forests(rows, document["questions"]),
         *_category_forests(rows, mine("categories")),
         *_wins(mine("rankings")),
         *_raters(document["raters"]),
-    )
+    ]
 
 
-def write_figures(folder: Path, figures: Sequence[RatingsFigure]) -> None:
+def write_figures(folder: Path, figures: Sequence[Picture]) -> None:
     """Writes each as NAME.svg and NAME.png, and removes figures that an earlier run left there."""
     names = {f"{figure.name}.{suffix}" for figure in figures for suffix in ("svg", "png")}
     for old in (*folder.glob("*.svg"), *folder.glob("*.png")):
         if old.name not in names:
             old.unlink()
-    for figure in figures:
+    for figure, png in zip(figures, to_pngs(tuple(figures)), strict=True):
         write_text(folder / f"{figure.name}.svg", figure.svg)
         with atomic_path(folder / f"{figure.name}.png") as temporary:
-            temporary.write_bytes(figure.png)
+            temporary.write_bytes(png)
 
 
-def _raters(raters: Entry) -> Iterator[RatingsFigure]:
+def _raters(raters: Entry) -> Iterator[_Planned]:
     if known_measures(raters["quality"]):
-        yield render(
+        yield (
             "raters",
             f"How each of {raters['num']} raters answered.",
             partial(rater_quality_figure, raters["quality"], raters["dropped"], raters["rules"]),
         )
 
 
-def _bars(rows: Sequence[Entry]) -> Iterator[RatingsFigure]:
+def _bars(rows: Sequence[Entry]) -> Iterator[_Planned]:
     pairs = list(dict.fromkeys(tuple(row["pair"]) for row in rows if row["statistic"] == "share_a"))
     for number, pair in enumerate(pairs[:MOST_FIGURES], start=1):
         chosen = [row for row in rows if row["pair"] is not None and tuple(row["pair"]) == pair]
-        yield render(
+        yield (
             f"preference-{number:02d}",
-            f"{pair[0]} against {pair[1]}: shares of judgements, with 95 % intervals clustered by prompt and "
-            "rater where they are known.",
+            (
+                f"{pair[0]} against {pair[1]}: shares of judgements, with 95 % intervals clustered by prompt "
+                "and rater where they are known."
+            ),
             partial(preference_bars, chosen, pair),
         )
 
 
-def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[RatingsFigure]:
+def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[_Planned]:
     for number, (question, about) in enumerate(list(questions.items())[:MOST_FIGURES], start=1):
         statistic = {"pairwise": "preference", "realism": "preference_rate"}.get(about["kind"], "mean")
         in_percent = statistic != "mean" or about["kind"] == "proportion"
@@ -90,7 +115,7 @@ def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[
             "preference_rate": "taken for the more real one (%)",
             "mean": f"{question}, mean{' (%)' if in_percent else ''}",
         }[statistic]
-        yield render(
+        yield (
             f"forest-{number:02d}",
             f"{question}: values with the pooled interval of the paper and the clustered one.",
             partial(
@@ -104,7 +129,7 @@ def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[
         )
 
 
-def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Iterator[RatingsFigure]:
+def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Iterator[_Planned]:
     """Of choices: each category's own rate and the shrunken one."""
     described = [one for one in categories if one["pair"] is not None and one["shrunken"] is not None]
     for number, one in enumerate(described[:MOST_FIGURES], start=1):
@@ -119,10 +144,12 @@ def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Ite
         ]
         if not chosen:
             continue
-        yield render(
+        yield (
             f"categories-{number:02d}",
-            f"{one['question']}, {' against '.join(one['pair'])}: categories, and what they are when they "
-            "borrow from each other.",
+            (
+                f"{one['question']}, {' against '.join(one['pair'])}: categories, and what they are when "
+                "they borrow from each other."
+            ),
             partial(
                 forest,
                 chosen,
@@ -136,10 +163,10 @@ def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Ite
         )
 
 
-def _wins(rankings: Sequence[Entry]) -> Iterator[RatingsFigure]:
+def _wins(rankings: Sequence[Entry]) -> Iterator[_Planned]:
     many = [ranking for ranking in rankings if len(ranking["models"]) > 2]
     for number, ranking in enumerate(many[:MOST_FIGURES], start=1):
-        yield render(
+        yield (
             f"wins-{number:02d}",
             f"{ranking['question']}: probabilities of Davidson's model, models from the best on.",
             partial(win_matrix, ranking),

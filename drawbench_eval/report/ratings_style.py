@@ -1,14 +1,13 @@
 """What the figures of ratings share: the colours of choices, rendering, intervals."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from drawbench_eval.report.blocks import Picture
 from drawbench_eval.report.style import figure_style, to_svg
 
 Entry = Mapping[str, Any]
@@ -16,26 +15,19 @@ Entry = Mapping[str, Any]
 # Of a, indifferent, b: blue and orange differ in lightness too, and grey recedes.
 CHOICE_COLORS = ("#0072B2", "#d9d9d9", "#E69F00")
 POOLED, CLUSTERED = "#9a9a9a", "#0072B2"
-PNG_DPI = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class RatingsFigure:
-    """One figure as SVG text and PNG bytes, with its file name and what it shows in a sentence."""
-
-    name: str
-    caption: str
-    svg: str
-    png: bytes
-
-
-def render(name: str, caption: str, draw: Callable[[], Figure]) -> RatingsFigure:
-    """What `draw` draws, in the house's style."""
+def render(name: str, caption: str, draw: Callable[[], Figure]) -> Picture:
+    """What `draw` draws, in the house's style; the caption says in a sentence what it shows."""
     with figure_style(name):
         figure = draw()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        return RatingsFigure(name=name, caption=caption, svg=to_svg(figure), png=buffer.getvalue())
+        return Picture(
+            name=name,
+            svg=to_svg(figure),
+            width=float(figure.get_figwidth()),
+            caption=caption,
+            alt=f"{caption} ratings.json has the numbers.",
+        )
 
 
 def draw_interval(

@@ -1,69 +1,54 @@
-"""From the data to the sections of the report: the answer first, then curves, points, samples,
-categories, limits.
-"""
+"""From the data to the sections of the report: the answer first, then what these runs have something for."""
+
+from __future__ import annotations
 
 from drawbench_eval.analysis.collect import interval
 from drawbench_eval.analysis.measures import measure
-from drawbench_eval.report.blocks import (
-    Block,
-    DataTable,
-    Gallery,
-    Paragraph,
-    Picture,
-    Report,
-    Section,
-)
-from drawbench_eval.report.by_weight import weights_figure
+from drawbench_eval.report.ablation_sections import ablation_section, ablation_sentences
+from drawbench_eval.report.blocks import DataTable, Gallery, Paragraph, Picture, Report, Section
+from drawbench_eval.report.category_sections import categories_section
+from drawbench_eval.report.curve_sections import curves_section
 from drawbench_eval.report.data import ReportData
-from drawbench_eval.report.evidence import count_verdicts, evidence_section, in_short, tied, verdicts_section
-from drawbench_eval.report.grids import Grid, make_grids
-from drawbench_eval.report.heatmap import (
-    category_breakdown,
-    chosen_settings,
-    heatmap_figure,
-    kind_breakdown,
-    primary_alignment,
+from drawbench_eval.report.evidence import (
+    count_verdicts,
+    evidence_section,
+    in_short,
+    tested,
+    tied,
+    verdicts_section,
 )
+from drawbench_eval.report.front_sections import fronts_section, pairs_sentences
+from drawbench_eval.report.grids import Grid, make_grids
 from drawbench_eval.report.limits import is_scenes, limits_section
+from drawbench_eval.report.numbering import numbered, refer
 from drawbench_eval.report.numbers import column_decimals, fixed
 from drawbench_eval.report.provenance import provenance_section
-from drawbench_eval.report.style import TEXT_WIDTH
+from drawbench_eval.report.published_panel import published_section
+from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.tables import points_table
-from drawbench_eval.report.tradeoff import pareto_figure
 
-_WEIGHTS = (
-    "Each metric against the guidance weight, with 95 % intervals clustered by prompt. Differences between "
-    "curves are known better than the intervals suggest, because all runs share prompts and seeds."
-)
-_PARETO = (
-    "One curve per thresholding mode over the guidance weight, which stands beside the points where there "
-    "is room. Bars are 95 % intervals. Filled points and the grey band are the Pareto front: no other run "
-    "is at least as good in both and better in one. Better is to the lower right."
-)
+MOST_PRINTED = 200
+"""So many points are printed; of more, those of the curves in colour."""
 
 
 def build_report(data: ReportData) -> Report:
     """All sections that the runs have something for, with figures and tables numbered in order."""
-    curves = _curves(data)
-    pictures = [block for block in curves.blocks if isinstance(block, Picture)]
-    pareto = [picture.number for picture in pictures if picture.name == "pareto"]
-    grids = make_grids(data)
-    number = 1 + len(pictures)
     sections = [
         verdicts_section(data),
-        curves,
+        ablation_section(data),
+        curves_section(data),
+        fronts_section(data),
         evidence_section(data),
-        _points(data, pareto=pareto[0] if pareto else None),
-        _samples(grids, number=number),
-        _breakdowns(data, number=number + (1 if grids else 0)),
+        _points(data),
+        _samples(make_grids(data.shown()), num_hidden=len(data.curves) - len(data.featured)),
+        categories_section(data),
+        published_section(data),
+        ratings_section(data.ratings),
         limits_section(data),
         provenance_section(data),
     ]
     return Report(
-        title=data.title,
-        subtitle=_subtitle(data),
-        answer=_answer(data),
-        sections=tuple(section for section in sections if section.blocks),
+        title=data.title, subtitle=_subtitle(data), answer=_answer(data), sections=numbered(sections)
     )
 
 
@@ -85,19 +70,23 @@ def _range(values: list[int]) -> str:
 def _answer(data: ReportData) -> tuple[str, ...]:
     """A few sentences, counted and looked up from the numbers."""
     said = []
-    if data.findings:
-        claims = len({finding.key for finding in data.findings})
+    findings = tested(data)
+    if findings:
+        claims = len({finding.key for finding in findings})
         names = " and ".join(measure(name).short for name in data.alignments) or "the metrics there are"
         said.append(
             f"{claims} claims of the Imagen paper about guidance and thresholding, judged by {names}. "
-            f"Of {len(data.findings)} verdicts: {count_verdicts(data.findings)}."
+            f"Of {len(findings)} verdicts: {count_verdicts(findings)}."
         )
         for verdict, intro in (("opposite", "Against the paper"), ("not resolved", "Not resolved")):
-            named = dict.fromkeys(in_short(f, data) for f in data.findings if f.verdict == verdict)
+            named = dict.fromkeys(in_short(f, data) for f in findings if f.verdict == verdict)
             if named:
                 said.append(f"{intro}: {'; '.join(named)}.")
+    said += ablation_sentences(data, most=2)
+    said += [] if data.ablations else pairs_sentences(data)
     if len(data.complete) > 1 and data.metrics:
         said.append(f"Best of all runs, on these same samples: {'; '.join(_best(data))}.")
+    said += ratings_sentences(data.ratings)
     if data.incomplete:
         said.append(
             f"{_count(len(data.incomplete), 'planned run')} not in the figures: see the last section."
@@ -131,44 +120,22 @@ def _best(data: ReportData) -> list[str]:
     return found
 
 
-def _curves(data: ReportData) -> Section:
-    blocks: list[Block] = []
-    if data.metrics and any(len(curve.weights) > 1 for curve in data.curves):
-        blocks.append(
-            Picture(
-                name="weights",
-                svg=weights_figure(data),
-                width=TEXT_WIDTH,
-                number=1,
-                caption=_WEIGHTS,
-                alt="Each metric against the guidance weight; the table of all points has the numbers.",
-            )
-        )
-    if data.distance is not None and data.alignments:
-        distance, names = measure(data.distance), [measure(name).short for name in data.alignments]
-        blocks.append(
-            Picture(
-                name="pareto",
-                svg=pareto_figure(data),
-                width=TEXT_WIDTH if len(data.alignments) > 1 else 0.72 * TEXT_WIDTH,
-                number=1 + len(blocks),
-                caption=f"{distance.title}, against {' and '.join(names)}. {_PARETO}",
-                alt=f"{distance.short} against {' and '.join(names)}; the table of all points has the "
-                "numbers.",
-            )
-        )
-    return Section(title="Curves", blocks=tuple(blocks))
-
-
-def _points(data: ReportData, *, pareto: int | None) -> Section:
+def _points(data: ReportData) -> Section:
     caption = "All complete runs, with 95 % intervals. ↑: higher is better, ↓: lower is better."
-    if pareto is not None:
-        caption += f" Front: the panels of Figure {pareto} in which the run is on the Pareto front."
-    table = DataTable(number=1, caption=caption, table=points_table(data))
+    if data.fronts:
+        caption += f" Front: the panels of {refer('pareto')} in which the run is on the Pareto front."
+    printed = None
+    if len(data.complete) > MOST_PRINTED:
+        printed = points_table(data.shown())
+        caption += (
+            f" On paper: the {len(data.featured)} curves in colour; tables/points.csv and the page have all "
+            f"{len(data.complete)} runs."
+        )
+    table = DataTable(name="points", caption=caption, table=points_table(data), printed=printed)
     return Section(title="All points", blocks=(table,))
 
 
-def _samples(grids: tuple[Grid, ...], *, number: int) -> Section:
+def _samples(grids: tuple[Grid, ...], *, num_hidden: int) -> Section:
     if not grids:
         note = "These runs kept no samples on disk (keep_samples=none), so there is nothing to show."
         return Section(title="Samples", blocks=(Paragraph(text=note),))
@@ -178,7 +145,6 @@ def _samples(grids: tuple[Grid, ...], *, number: int) -> Section:
                 name=f"samples-{index:02d}",
                 svg=grid.svg,
                 width=grid.width,
-                number=number,
                 caption="",
                 alt=f"Samples of one seed by weight and thresholding for the prompt: {grid.sample.prompt}",
             ),
@@ -196,37 +162,7 @@ def _samples(grids: tuple[Grid, ...], *, number: int) -> Section:
         "One sample per run: columns are guidance weights, rows thresholding modes, and all images of a "
         "grid start from the same noise. Shown is the first prompt of each category, not a choice by eye."
     )
-    return Section(title="Samples", blocks=(Gallery(number=number, caption=caption, pictures=pictures),))
-
-
-def _breakdowns(data: ReportData, *, number: int) -> Section:
-    metric, chosen = primary_alignment(data), chosen_settings(data)
-    categories, kinds = category_breakdown(data), kind_breakdown(data)
-    if metric is None or categories is None:
-        return Section(title="By category", blocks=())
-    name = measure(metric).title
-    blocks: list[Block] = [
-        Picture(
-            name="categories",
-            svg=heatmap_figure("categories", categories, chosen),
-            width=min(TEXT_WIDTH, 1.9 + 0.4 * len(chosen)),
-            number=number,
-            caption=f"{name} by category of the prompts, at a few weights (n is images per run). "
-            "Categories hold few prompts: these shares describe, they do not test.",
-            alt=f"{name} by category; tables/categories.csv has the numbers.",
-        )
-    ]
-    if kinds is not None:
-        blocks.append(
-            Picture(
-                name="kinds",
-                svg=heatmap_figure("kinds", kinds, chosen),
-                width=min(TEXT_WIDTH, 1.9 + 0.4 * len(chosen)),
-                number=number + 1,
-                caption=f"{name} by kind of fact: the share of captions claiming one in which it holds, "
-                "and the share of images that the oracle could read at all (an unreadable image "
-                "counts as wrong).",
-                alt=f"{name} by kind of fact; tables/kinds.csv has the numbers.",
-            )
-        )
-    return Section(title="By category and kind of fact", blocks=tuple(blocks))
+    caption += f" {num_hidden} other curves are left out." if num_hidden else ""
+    groups = tuple(grid.sample.category for grid in grids)
+    gallery = Gallery(caption=caption, pictures=pictures, groups=groups)
+    return Section(title="Samples", blocks=(gallery,))

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from drawbench_eval.analysis.collect import MetricInfo
 from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.analysis.measures import measure
+from drawbench_eval.report.blocks import Spot
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -57,7 +58,7 @@ class LineStyle:
 
     color: str
     marker: str
-    line: Literal["-", ":"] | tuple[float, tuple[float, ...]]
+    line: Literal["-", ":", "none"] | tuple[float, tuple[float, ...]]
 
 
 _BY_MODE = {
@@ -72,16 +73,34 @@ _OTHERS = (
     LineStyle(color="#000000", marker="X", line=(0, (1, 1.5))),
 )
 
+OTHER = LineStyle(color="#bcbcbc", marker=".", line="-")
+"""Of curves that are there, but not told apart."""
 
-def curve_styles(curves: Sequence[Curve]) -> dict[str, LineStyle]:
-    """A style for each curve by name: the mode's own for its first curve, others in turn."""
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A figure: its SVG, width in inches, the numbers in it as CSV, and its points."""
+
+    svg: str
+    width: float
+    data: str
+    spots: tuple[Spot, ...] = ()
+
+
+def curve_styles(curves: Sequence[Curve], featured: Sequence[str] | None = None) -> dict[str, LineStyle]:
+    """A style for each curve by name: the mode's own for its first curve, others in turn, and grey for those
+    that are not `featured` (None for all).
+    """
     styles: dict[str, LineStyle] = {}
-    spare = 0
     for curve in curves:
+        if featured is not None and curve.name not in featured:
+            styles[curve.name] = OTHER
+            continue
         own = _BY_MODE.get(curve.mode)
         if own is None or own in styles.values():
-            own = _OTHERS[spare % len(_OTHERS)]
-            spare += 1
+            every = (*_OTHERS, *_BY_MODE.values())
+            free = [style for style in every if style not in styles.values()]
+            own = free[0] if free else every[len(styles) % len(every)]
         styles[curve.name] = own
     return styles
 

@@ -12,7 +12,6 @@ from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.numbers import column_decimals, fixed
-from drawbench_eval.report.panels import on_front
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +39,7 @@ def front_letters(data: ReportData) -> dict[str, str]:
     if data.distance is None:
         return {}
     for letter, alignment in zip("abcdef", data.alignments, strict=False):
-        for run_id in on_front(data.curves, alignment, data.distance):
+        for run_id in sorted(data.front_ids(alignment)):
             letters.setdefault(run_id, []).append(letter)
     return {run_id: " ".join(found) for run_id, found in letters.items()}
 

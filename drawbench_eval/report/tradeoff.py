@@ -4,6 +4,7 @@ filled.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,18 +20,28 @@ from drawbench_eval.report.panels import (
     all_values,
     arms,
     logarithmic,
-    on_front,
     set_title,
     spans_much,
+    toned,
     values,
 )
-from drawbench_eval.report.style import TEXT_WIDTH, LineStyle, axis_label, curve_styles, figure_style, to_svg
+from drawbench_eval.report.spots import curve_data, curve_spots
+from drawbench_eval.report.style import (
+    OTHER,
+    TEXT_WIDTH,
+    Drawn,
+    LineStyle,
+    axis_label,
+    curve_styles,
+    figure_style,
+    to_svg,
+)
 
 _LABEL_SIZE = 6.0
 
 
-def pareto_figure(data: ReportData) -> str:
-    """SVG: one panel per measure of alignment, Frechet distance over it, a line per curve, the front
+def pareto_figure(data: ReportData) -> Drawn:
+    """One panel per measure of alignment, Frechet distance over it, a line per curve, the front
     filled.
 
     Where distances span so much that the axis is logarithmic, a second row shows the surroundings of the
@@ -44,32 +55,38 @@ def pareto_figure(data: ReportData) -> str:
         width = TEXT_WIDTH if panels > 1 else 0.72 * TEXT_WIDTH
         figure = Figure(figsize=(width, 0.35 + (2.45 if rows > 1 else 2.75) * rows), layout="constrained")
         axes = np.asarray(figure.subplots(rows, panels, sharey="row", squeeze=False))
-        styles = curve_styles(data.curves)
+        styles = curve_styles(data.curves, data.featured)
         cells = [(row, column, name) for row in range(rows) for column, name in enumerate(data.alignments)]
         for index, (row, column, alignment) in enumerate(cells):
             ax = axes[row, column]
             _pareto_panel(ax, data, styles, alignment, distance)
             set_title(ax, index, ("all runs", "near the front")[row] if rows > 1 else "")
             if column == 0:
-                ax.set_ylabel(axis_label(data.metrics[distance]))
+                ax.set_ylabel("\n".join(wrap(axis_label(data.metrics[distance]), 30)))
         if rows > 1:
             for ax in axes.ravel():
                 logarithmic(ax)
             _near_front(axes[1], data, distance)
-        add_legend(figure, data.curves, styles, with_front=True)
+        add_legend(figure, data.curves, styles, standings=True)
         # Places for labels are known only once the layout is, which must not change any more.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for row, column, alignment in cells:
             _annotate_weights(axes[row, column], data, styles, alignment, distance)
-        return to_svg(figure)
+        spots = [
+            spot
+            for row, column, alignment in cells
+            for spot in curve_spots(data, axes[row, column], alignment, distance)
+        ]
+        numbers = curve_data(data.curves, [distance, *data.alignments])
+        return Drawn(svg=to_svg(figure), width=width, data=numbers, spots=tuple(spots))
 
 
 def _near_front(axes: Sequence[Axes], data: ReportData, distance: str) -> None:
     """Limits the panels to the points on the front, with a margin on every side."""
     seen = []
     for ax, alignment in zip(axes, data.alignments, strict=True):
-        front = on_front(data.curves, alignment, distance)
+        front = data.front_ids(alignment)
         runs = [run for curve in data.curves for run in curve.runs if run.run_id in front]
         a = np.array([run.metrics[alignment]["value"] for run in runs])
         spread = float(np.ptp(a)) or abs(float(a[0])) or 1.0
@@ -84,12 +101,19 @@ def _near_front(axes: Sequence[Axes], data: ReportData, distance: str) -> None:
 def _pareto_panel(
     ax: Axes, data: ReportData, styles: dict[str, LineStyle], alignment: str, distance: str
 ) -> None:
-    front = on_front(data.curves, alignment, distance)
+    front = data.front_ids(alignment)
+    standing = {point.run.run_id: point.standing for point in data.fronts[alignment].points}
     steps: list[tuple[float, float]] = []
     for curve in data.curves:
         style = styles[curve.name]
         a, a_low, a_high = values(curve, alignment)
         d, d_low, d_high = values(curve, distance)
+        steps += [
+            (float(x), float(y)) for run, x, y in zip(curve.runs, a, d, strict=True) if run.run_id in front
+        ]
+        if style == OTHER:
+            ax.plot(a, d, color=style.color, linewidth=0.6, zorder=1)
+            continue
         ax.errorbar(
             a,
             d,
@@ -103,12 +127,11 @@ def _pareto_panel(
         )
         ax.plot(a, d, color=style.color, linestyle=style.line, zorder=3)
         for run, x, y in zip(curve.runs, a, d, strict=True):
-            filled = run.run_id in front
-            face = style.color if filled else "white"
+            place = standing.get(run.run_id, "dominated")
+            face = {"on the front": style.color, "not resolved": toned(style.color)}.get(place, "white")
             ax.plot(
                 x, y, style.marker, color=style.color, markerfacecolor=face, markersize=MARKER_SIZE, zorder=4
             )
-            steps += [(float(x), float(y))] if filled else []
     steps.sort()
     ax.plot([x for x, _ in steps], [y for _, y in steps], color="0.75", linewidth=4, zorder=1, alpha=0.6)
     ax.margins(0.07, 0.09)
@@ -121,11 +144,13 @@ def _annotate_weights(
 ) -> None:
     """Writes the weights beside the points, ends and front first, where there is room."""
     box = ax.get_window_extent()
-    front = on_front(data.curves, alignment, distance)
+    front = data.front_ids(alignment)
     wanted: list[tuple[int, Array, str, str]] = []
     lines = []
     for curve in data.curves:
         xy = np.stack([values(curve, alignment)[0], values(curve, distance)[0]], axis=1)
+        if styles[curve.name] == OTHER:
+            continue
         pixels = ax.transData.transform(xy)
         for index, (x, y) in enumerate(pixels):
             # False for a point that is not known, too.

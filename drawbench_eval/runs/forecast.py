@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from drawbench_eval.images.decode import Pixels
@@ -38,18 +38,25 @@ class Forecast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rate:
+class Rate:
+    """What an image, and a run, of one kind costs."""
+
     seconds_per_image: float
     seconds_per_run: float
     bytes_per_image: float
 
 
-def forecast(plans: Sequence[RunPlan]) -> Forecast:
-    """Time one small batch for each kind of pending point; guided and unguided differ."""
+def forecast(plans: Sequence[RunPlan], *, timed: Callable[[int], Rate] | None = None) -> Forecast:
+    """Time one small batch for each kind of pending point; guided and unguided differ.
+
+    `timed` gives the rate of the plan in this place where it is not to be timed in this process.
+    """
+    over = [finished(plan) is not None for plan in plans]
     pending = tuple(
-        0 if finished(plan) else plan.samples.count_pending(plan.folder / "samples") for plan in plans
+        0 if done else plan.samples.count_pending(plan.folder / "samples")
+        for plan, done in zip(plans, over, strict=True)
     )
-    rates = _rates([plan for plan, number in zip(plans, pending, strict=True) if number])
+    rates = _rates(plans, pending, timed or (lambda place: calibrate(plans[place])))
     seconds = disk = 0.0
     for plan, number in zip(plans, pending, strict=True):
         rate = rates.get(plan.samples.cost_key)
@@ -57,7 +64,7 @@ def forecast(plans: Sequence[RunPlan]) -> Forecast:
             seconds += number * rate.seconds_per_image + rate.seconds_per_run
             disk += number * rate.bytes_per_image
     return Forecast(
-        finished_points=sum(finished(plan) is not None for plan in plans),
+        finished_points=sum(over),
         images=sum(plan.samples.num_images for plan in plans),
         pending=pending,
         seconds=seconds,
@@ -65,21 +72,22 @@ def forecast(plans: Sequence[RunPlan]) -> Forecast:
     )
 
 
-def _rates(plans: Sequence[RunPlan]) -> dict[str, _Rate]:
-    """Cost key -> rate, from the first point of each kind that can be calibrated."""
-    rates: dict[str, _Rate] = {}
-    for plan in plans:
+def _rates(plans: Sequence[RunPlan], pending: Sequence[int], timed: Callable[[int], Rate]) -> dict[str, Rate]:
+    """Cost key -> rate, from the first pending point of each kind that can be calibrated."""
+    rates: dict[str, Rate] = {}
+    for place, (plan, number) in enumerate(zip(plans, pending, strict=True)):
         key = plan.samples.cost_key
-        if key in rates:
+        if key in rates or not number:
             continue
         try:
-            rates[key] = _calibrate(plan)
+            rates[key] = timed(place)
         except Exception as error:  # noqa: BLE001 (whatever it is: the point fails in its turn, and says so)
             _log.warning("%s cannot be calibrated (%s: %s)", plan.label, type(error).__name__, error)
     return rates
 
 
-def _calibrate(plan: RunPlan) -> _Rate:
+def calibrate(plan: RunPlan) -> Rate:
+    """Times two small batches of the run."""
     started = time.monotonic()
     # The first call loads the weights, once a run; the first values read the reference, once for all runs.
     warm_up, prompts, _ = plan.samples.try_out(2)
@@ -90,7 +98,7 @@ def _calibrate(plan: RunPlan) -> _Rate:
     _score(plan, images, prompts)
     ended = time.monotonic()
     count = max(len(images), 1)
-    return _Rate(
+    return Rate(
         seconds_per_image=(ended - ready) / count,
         seconds_per_run=loaded - started,
         bytes_per_image=disk / count,

@@ -10,11 +10,12 @@ from drawbench_eval.images.prepare import Preparation
 from drawbench_eval.metrics.base import EvalMetric
 from drawbench_eval.runs.environment import environment
 from drawbench_eval.runs.identity import run_folder, run_id
+from drawbench_eval.runs.locks import RunBusy, holding
 from drawbench_eval.runs.outside_scores import OutsideScores
 from drawbench_eval.runs.plan import Samples
 from drawbench_eval.runs.progress import show_progress
 from drawbench_eval.runs.reading import read_references
-from drawbench_eval.runs.record import RunFailed, RunRecord, read_record, write_record
+from drawbench_eval.runs.record import FILE_NAME, RunFailed, RunRecord, read_record, write_record
 from drawbench_eval.runs.scoring import score
 
 
@@ -47,27 +48,46 @@ class RunPlan:
 
 
 def finished(plan: RunPlan) -> RunRecord | None:
-    """The record of the run when it is complete; a failed one is tried again."""
+    """The record of the run when it is complete."""
     record = read_record(plan.folder)
     return record if record and record.status == "complete" else None
 
 
-def evaluate(plan: RunPlan) -> RunRecord:
-    """Do the run and return its record; a complete one is returned as it stands.
+def evaluate(plan: RunPlan, *, wait: bool = True) -> RunRecord:
+    """Do the run and return its record; a complete one is returned as it stands, a failed one tried again.
+
+    wait: for another process that is at this run, instead of raising RunBusy.
 
     Raises RunFailed, with the error as its cause, after writing a run.json that says "failed" and why.
     """
     record = finished(plan)
     if record:
         return record
-    folder = plan.folder
+    with holding(plan.results, plan.run_id, wait=wait):
+        # Whoever had it may have finished it.
+        record = finished(plan)
+        if record:
+            return record
+        folder = plan.folder
+        # A run that is at work is neither complete nor failed.
+        (folder / FILE_NAME).unlink(missing_ok=True)
+        try:
+            record = _run(plan, folder)
+        except Exception as error:
+            write_record(folder, _failure(plan, f"{type(error).__name__}: {error}"))
+            raise RunFailed(f"{folder.name}: {type(error).__name__}: {error}") from error
+        write_record(folder, record)
+        return record
+
+
+def record_death(plan: RunPlan, error: str) -> None:
+    """Write a run.json that says "failed" for a run whose process is gone, unless another is at it now."""
     try:
-        record = _run(plan, folder)
-    except Exception as error:
-        write_record(folder, _failure(plan, error))
-        raise RunFailed(f"{folder.name}: {type(error).__name__}: {error}") from error
-    write_record(folder, record)
-    return record
+        with holding(plan.results, plan.run_id, wait=False):
+            if finished(plan) is None:
+                write_record(plan.folder, _failure(plan, error))
+    except RunBusy:
+        return
 
 
 def _run(plan: RunPlan, folder: Path) -> RunRecord:
@@ -118,7 +138,7 @@ def _environment(plan: RunPlan) -> dict[str, Any]:
     return environment(device=plan.samples.device, precision=plan.samples.precision)
 
 
-def _failure(plan: RunPlan, error: Exception) -> RunRecord:
+def _failure(plan: RunPlan, error: str) -> RunRecord:
     there = plan.samples.count_done(plan.folder / "samples")
     return RunRecord(
         run_id=plan.run_id,
@@ -140,5 +160,5 @@ def _failure(plan: RunPlan, error: Exception) -> RunRecord:
         environment=_environment(plan),
         timings={},
         config=plan.config,
-        error=f"{type(error).__name__}: {error}",
+        error=error,
     )

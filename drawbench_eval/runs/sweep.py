@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,26 @@ from drawbench_eval.runs.record import read_record
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRecord:
-    """The planned runs of a sweep; `swept` maps each varied key to its values, in the order given."""
+    """The planned runs of a sweep; `swept` maps each varied key to its values, in the order given.
+
+    A value a point, empty in records of earlier versions: points, the overrides that tell it from the others;
+    images, how many it asks for; configs, the digest of its whole configuration.
+    """
 
     name: str
     created_from: Sequence[str]
     swept: Mapping[str, Sequence[Any]]
     run_ids: Sequence[str]
     labels: Sequence[str]
+    points: Sequence[str] = field(default_factory=list)
+    images: Sequence[int] = field(default_factory=list)
+    configs: Sequence[str] = field(default_factory=list)
+
+    def planned(self, config: str) -> str | None:
+        """The run id of the point with this digest of its configuration; None where there is none."""
+        return next(
+            (run for run, own in zip(self.run_ids, self.configs, strict=False) if own == config), None
+        )
 
 
 def check_name(name: str) -> str:

@@ -56,7 +56,7 @@ class Estimate:
         )
 
 
-def t_quantile(degrees: int, level: float) -> float:
+def t_quantile(degrees: float, level: float) -> float:
     """How many standard errors the two-sided interval of this level reaches.
 
     NaN without degrees of freedom.

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from tiny_encoders import make_encoder
 
+import imagen_ref
 from imagen_ref.cascade import Cascade, checkpoint_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage, StageConfig, save_stage
@@ -83,8 +85,8 @@ class TestSample:
 
         with pytest.raises(ValueError, match=r"seeds: 2 for 8 prompts"):
             sample(seeds=[1, 2])
-        with pytest.raises(ValueError, match=r"settings: none for stage sr16"):
-            sample(settings={"base": SETTINGS["base"]})
+        with pytest.raises(ValueError, match=r"settings: sr64 is not one of the stages base, sr16"):
+            sample(settings={"sr64": SETTINGS["base"]})
         with pytest.raises(ValueError, match=r"stage: sr64 is not one of base, sr16"):
             sample(last="sr64")
         with pytest.raises(ValueError, match=r"stages: sr16 comes after base; the order is base, sr16"):
@@ -93,6 +95,63 @@ class TestSample:
             sample(first="sr16")
         with pytest.raises(ValueError, match=r"low_res: 3 images for 8 prompts"):
             sample(first="sr16", low_res=np.zeros((3, 8, 8, 3), np.uint8))
+        with pytest.raises(ValueError, match=r"low_res: stage base starts from noise; write first=NAME"):
+            sample(low_res=np.zeros((8, 8, 8, 3), np.uint8))
+        with pytest.raises(ValueError, match=r"threshold='soft' does not exist"):
+            sample(threshold="soft")
+        with pytest.raises(ValueError, match=r"guidance_weight: it means the base, .*settings={'sr16': Samp"):
+            sample(first="sr16", low_res=np.zeros((8, 8, 8, 3), np.uint8), guidance_weight=2.0)
+
+    def test_short_names_mean_the_base_and_what_is_not_named_is_as_usual(self, cascade: Cascade) -> None:
+        def sample(**settings: object) -> NDArray[np.uint8]:
+            return cascade.sample(PROMPTS[:2], seeds=SEEDS[:2], **settings)  # type: ignore[arg-type]
+
+        usual = {"base": SamplerSettings(), "sr16": SamplerSettings()}
+        assert np.array_equal(sample(), sample(settings=usual))
+        changed = usual | {"base": SamplerSettings(guidance_weight=3.0, threshold="static")}
+        short = sample(guidance_weight=3.0, threshold="static")
+        assert np.array_equal(short, sample(settings=changed))
+        assert not np.array_equal(short, sample())
+        four = {"base": SamplerSettings(num_steps=4, guidance_weight=7.0)}
+        mixed = sample(guidance_weight=3.0, settings=four)
+        assert np.array_equal(
+            mixed, sample(settings={"base": SamplerSettings(num_steps=4, guidance_weight=3.0)})
+        )
+
+    @pytest.mark.parametrize("cut", ["base", "sr16"])
+    def test_goes_on_bitwise_from_saved_files(
+        self,
+        encoder: TextEncoder,
+        base: Stage,
+        sr: Stage,
+        make_stage: Callable[[StageConfig], Stage],
+        tmp_path: Path,
+        cut: str,
+    ) -> None:
+        """Three stages, stopped after either of the first two and started from its PNG files."""
+        third = replace(sr.config, name="sr32", low_res_side=16, network=replace(sr.config.network, side=32))
+        cascade = Cascade(encoder, [base, sr, make_stage(third)])
+        settings = SETTINGS | {"sr32": SamplerSettings(num_steps=2, guidance_weight=2.0, aug_level=0.3)}
+        prompts, seeds = PROMPTS[:4], SEEDS[:4]
+        through = cascade.sample(prompts, seeds=seeds, settings=settings)
+        assert through.shape == (4, 32, 32, 3)
+        stopped = cascade.sample(prompts, seeds=seeds, settings=settings, last=cut)
+        for row, image in enumerate(stopped):
+            Image.fromarray(image).save(tmp_path / f"{row}.png")
+        saved = np.stack([np.asarray(Image.open(tmp_path / f"{row}.png")) for row in range(4)])
+        after = "sr16" if cut == "base" else "sr32"
+        resumed = cascade.sample(prompts, seeds=seeds, settings=settings, low_res=saved, first=after)
+        assert np.array_equal(resumed, through)
+        other = cascade.sample(prompts, seeds=seeds, settings=settings, low_res=saved[::-1], first=after)
+        assert not np.array_equal(other, through)
+
+    def test_a_single_image_straight_from_pillow(self, cascade: Cascade, tmp_path: Path) -> None:
+        """Such an array cannot be written to, which torch warns of."""
+        Image.new("RGB", (8, 8), (200, 30, 90)).save(tmp_path / "one.png")
+        with Image.open(tmp_path / "one.png") as file:
+            images = np.asarray(file)[None]
+        assert not images.flags.writeable
+        assert cascade.sample(["a"], seeds=[1], low_res=images, first="sr16").shape == (1, 16, 16, 3)
 
 
 class TestEncode:
@@ -138,9 +197,23 @@ class TestFit:
         foreign = Stage(replace(sr.config, text_encoder=other_encoder.identity), sr.network)
         with pytest.raises(ValueError, match=r"text encoder words-w0: stage sr16 was trained with words-w1"):
             Cascade(encoder, [base, foreign])
+
+    def test_a_stage_that_was_never_trained_is_refused(self, encoder: TextEncoder, base: Stage) -> None:
         untrained = Stage(replace(base.config, text_encoder={}), base.network)
-        with pytest.raises(ValueError, match=r"stage base was trained with no encoder"):
+        with pytest.raises(ValueError, match=r"stage base: it was never trained, its checkpoint names no"):
             Cascade(encoder, [untrained])
+
+    def test_another_length_of_text_is_refused(self, encoder: TextEncoder, base: Stage) -> None:
+        assert encoder.max_length == 8
+        longer = Stage(
+            replace(base.config, text_encoder={**encoder.identity, "max_length": 16}), base.network
+        )
+        with pytest.raises(ValueError, match=r"it keeps 8 tokens of a prompt, stage base was .* with 16"):
+            Cascade(encoder, [longer])
+
+    def test_an_unknown_precision_is_refused(self, encoder: TextEncoder, base: Stage) -> None:
+        with pytest.raises(ValueError, match=r"precision='float16' does not exist: write one of float32, b"):
+            Cascade(encoder, [base], precision="float16")
 
 
 class TestLoad:
@@ -231,6 +304,36 @@ class TestLoad:
         (folder / "sr16.safetensors").unlink()
         with pytest.raises(ValueError, match=r"checkpoint .*sr16.safetensors: there is no such file"):
             Cascade.load(folder)
+
+    @pytest.mark.parametrize(
+        ("text", "match"),
+        [
+            ("{", r"cascade .*cascade.json: not JSON"),
+            ("[]", r"cascade .*cascade.json: text_encoders is missing"),
+            ('{"text_encoders": {"t5": {"stages": {}}}}', r"text_encoders.t5.max_length is missing"),
+            ('{"text_encoders": {"t5": {"max_length": 5}}}', r"text_encoders.t5.stages is missing"),
+        ],
+    )
+    def test_a_broken_description_is_named(self, tmp_path: Path, text: str, match: str) -> None:
+        (tmp_path / "cascade.json").write_text(text)
+        with pytest.raises(ValueError, match=match):
+            Cascade.load(tmp_path)
+
+
+def test_five_lines_of_python() -> None:
+    """As the README writes them, with the packaged model."""
+    images = imagen_ref.Cascade.load("scenes").sample(
+        ["a red circle", "a blue square"], seeds=[0, 1], guidance_weight=3.0, threshold="dynamic"
+    )
+    assert (images.dtype, images.shape) == (np.uint8, (2, 64, 64, 3))
+    # Something stands there, redder than blue, and the other way round.
+    red, blue = ((image[..., 0].astype(int) - image[..., 2]) for image in images)
+    assert red.max() > 40
+    assert blue.min() < -40
+    assert imagen_ref.Cascade is Cascade
+    assert imagen_ref.SamplerSettings is SamplerSettings
+    with pytest.raises(AttributeError, match=r"'imagen_ref' has no attribute 'Sampler'"):
+        imagen_ref.Sampler  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_precision_reaches_every_stage(

@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from imagen_ref.crops import random_crops
+from imagen_ref.crops import draw_places, random_crops, take_crops
 from imagen_ref.resize import resize, to_float
 
 
@@ -48,6 +49,33 @@ def test_the_small_version_of_a_crop_is_the_crop_of_the_small_version() -> None:
     inside = slice(1, -1)
     got = resize(to_float(crop), 8)
     torch.testing.assert_close(got[:, :, inside, inside], part[:, :, inside, inside], atol=1e-5, rtol=0)
+
+
+def test_of_several_candidates_the_most_varied_is_taken() -> None:
+    images = pictures(3, 32)
+    places = draw_places(3, 7, torch.Generator().manual_seed(4))
+    candidates = [
+        take_crops(images, 8, factor=4, places=places[:, one : one + 1]) for one in range(places.shape[1])
+    ]
+    taken = take_crops(images, 8, factor=4, places=places)
+    for row in range(3):
+        crops = [candidate[row] for candidate in candidates]
+        spread = [float(np.var(crop.numpy().astype(np.float64), ddof=1)) for crop in crops]
+        assert torch.equal(taken[row], crops[int(np.argmax(spread))])
+        assert len(set(spread)) > 1
+
+
+def test_one_candidate_is_any_place() -> None:
+    images = pictures(4, 32)
+    one, default = (
+        random_crops(images, 8, factor=4, generator=torch.Generator().manual_seed(5), **candidates)
+        for candidates in ({"candidates": 1}, {})
+    )
+    assert torch.equal(one, default)
+    # An image of one colour has no varied place; any crop of it will do.
+    plain = torch.full((2, 32, 32, 3), 7, dtype=torch.uint8)
+    places = draw_places(2, 5, torch.Generator().manual_seed(5))
+    assert torch.equal(take_crops(plain, 8, factor=4, places=places), plain[:, :8, :8])
 
 
 def test_the_whole_image_is_a_crop_too_and_a_larger_one_is_refused() -> None:

@@ -1,8 +1,12 @@
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from imagen_ref.data import batch_indices
+from imagen_ref.data import Batch, batch_indices, batches, place_in_data
 
 
 def epoch_of(num_items: int, batch_size: int, seed: int, epoch: int) -> list[int]:
@@ -45,6 +49,36 @@ def test_depends_on_seed_and_step_alone() -> None:
     first, second = epoch_of(20, 4, 3, 0), epoch_of(20, 4, 3, 1)
     assert first != second
     assert list(range(20)) not in (first, second)
+
+
+def test_rows_of_a_batch_are_that_part_of_it() -> None:
+    class Numbers:
+        def __len__(self) -> int:
+            return 20
+
+        def images(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+            return np.array([[[[index] * 3]] for index in indices], dtype=np.uint8)
+
+        def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
+            return [f"{index} in {epoch}" for index in indices]
+
+    def made(rows: slice) -> list[Batch]:
+        steps = range(3, 7)
+        return list(batches(Numbers(), 8, steps=steps, seed=1, num_workers=0, pinned=False, rows=rows))
+
+    whole, part = made(slice(None)), made(slice(2, 5))
+    assert [batch.indices for batch in whole] == [
+        batch_indices(20, 8, step=k, seed=1)[0] for k in range(3, 7)
+    ]
+    for one, other in zip(whole, part, strict=True):
+        assert other.indices == one.indices[2:5]
+        assert other.captions == one.captions[2:5]
+        assert other.images.flatten(1)[:, 0].tolist() == other.indices
+
+
+def test_place_in_the_data_counts_whole_batches() -> None:
+    # 20 images are two batches of 8 an epoch; four images wait for another epoch.
+    assert [place_in_data(20, 8, step=step) for step in range(5)] == [(0, 0), (0, 8), (1, 0), (1, 8), (2, 0)]
 
 
 def test_too_few_items_are_refused() -> None:

@@ -26,6 +26,10 @@ sys.addaudithook(watch)
 import importlib, pkgutil
 import imagen_ref
 
+# The package is light, and what it exports needs no transformers before there is text to encode.
+assert not {"torch", "numpy", "safetensors"} & sys.modules.keys()
+from imagen_ref import Cascade, SamplerSettings
+assert "transformers" not in sys.modules
 names = [module.name for module in pkgutil.walk_packages(imagen_ref.__path__, "imagen_ref.")]
 for name in names:
     importlib.import_module(name)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imagen_ref.augmentation import augment
+from imagen_ref.augmentation import AUGMENTATION_SCHEDULE, augment
 from imagen_ref.loss import Draw, diffusion_loss, draw
 from imagen_ref.parameterization import PREDICTIONS
-from imagen_ref.resize import resize, to_float
+from imagen_ref.resize import resize, through_8_bits, to_float
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding
 
@@ -74,6 +74,34 @@ class TestDraw:
         one, other = drawn(base_config), drawn(base_config, text_dropout=1.0)
         assert torch.equal(one.eps, other.eps)
         assert torch.equal(one.aug_level, other.aug_level)
+
+    def test_rows_of_it_are_rows_of_everything(self, sr_config: StageConfig) -> None:
+        whole = drawn(sr_config, text_dropout=0.5, batch=6)
+        part = whole[slice(2, 5)]
+        for name in Draw.__dataclass_fields__:
+            assert torch.equal(getattr(part, name), getattr(whole, name)[2:5]), name
+
+    def test_levels_are_powers_of_the_uniform_ones(self, sr_config: StageConfig) -> None:
+        def levels(power: float) -> Draw:
+            generator = torch.Generator().manual_seed(3)
+            return draw(sr_config, 500, text_dropout=0.1, generator=generator, aug_level_power=power)
+
+        plain, cubed = drawn(sr_config, text_dropout=0.1, batch=500), levels(3.0)
+        assert torch.equal(levels(1.0).aug_level, plain.aug_level)
+        torch.testing.assert_close(cubed.aug_level, plain.aug_level**3)
+        # The mean of u^3 is 1/4, its standard error here 0.013.
+        assert cubed.aug_level.mean().item() == pytest.approx(0.25, abs=0.05)
+        generator = torch.Generator().manual_seed(3)
+        clean = draw(sr_config, 500, text_dropout=0.1, generator=generator, max_aug_level=0.0)
+        assert not clean.aug_level.any()
+        for name in ("t", "eps", "drop_text", "low_res_noise", "drop_low_res", "places"):
+            assert torch.equal(getattr(cubed, name), getattr(plain, name)), name
+
+    def test_low_res_is_dropped_for_the_stages_share(self, sr_config: StageConfig) -> None:
+        # 4,000 draws of 0.2: standard error 0.0063.
+        share = drawn(replace(sr_config, low_res_dropout=0.2), batch=4000).drop_low_res.float().mean()
+        assert share.item() == pytest.approx(0.2, abs=0.026)
+        assert not drawn(sr_config, batch=4000).drop_low_res.any()
 
     def test_every_sample_has_its_own_augmentation_level(self, sr_config: StageConfig) -> None:
         random = drawn(sr_config, batch=64)
@@ -141,6 +169,39 @@ def test_super_resolution_sees_eight_bits_with_noise(
     torch.testing.assert_close(oracle.given["low_res"], resize(noisy, 16))
     torch.testing.assert_close(oracle.given["aug_logsnr"], aug_logsnr)
     assert oracle.given["aug_logsnr"].unique().numel() == 4
+
+
+class TestLowRes:
+    def given(
+        self, config: StageConfig, encoder: TextEncoder, images: Tensor, random: Draw
+    ) -> dict[str, Tensor]:
+        oracle = Oracle(torch.zeros(4, 3, 16, 16), 0.0)
+        diffusion_loss(oracle, config, images, encoder.encode(PROMPTS), random)  # type: ignore[arg-type]
+        return oracle.given
+
+    def test_a_dropped_one_is_black_and_called_pure_noise(
+        self, sr_config: StageConfig, encoder: TextEncoder, images: Tensor
+    ) -> None:
+        random = drawn(sr_config)
+        dropped = torch.tensor([False, True, False, True])
+        whole = self.given(sr_config, encoder, images, random)
+        got = self.given(sr_config, encoder, images, replace(random, drop_low_res=dropped))
+        assert torch.equal(got["low_res"][dropped], torch.zeros(2, 3, 16, 16))
+        pure = AUGMENTATION_SCHEDULE.logsnr(torch.ones(2))
+        assert torch.equal(got["aug_logsnr"][dropped], pure)
+        for name in ("low_res", "aug_logsnr"):
+            assert torch.equal(got[name][~dropped], whole[name][~dropped])
+
+    def test_the_stages_augmentation_corrupts_it(
+        self, sr_config: StageConfig, encoder: TextEncoder, images: Tensor
+    ) -> None:
+        random = drawn(sr_config)
+        blurred = self.given(replace(sr_config, augmentation="blur"), encoder, images, random)
+        seen = through_8_bits(resize(to_float(images), 8))
+        expected, _ = augment(seen, random.aug_level, random.low_res_noise, kind="blur")
+        torch.testing.assert_close(blurred["low_res"], resize(expected, 16))
+        noisy = self.given(sr_config, encoder, images, random)
+        assert not torch.allclose(noisy["low_res"], blurred["low_res"], atol=0.1)
 
 
 class TestText:

@@ -124,3 +124,16 @@ def test_presets_cannot_be_changed() -> None:
         SCENES["base"].num_parameters = 1  # type: ignore[misc]
     with pytest.raises(TypeError):
         SCENES["base"] = SCENES["sr64"]  # type: ignore[index]
+
+
+def test_the_docs_print_the_same_counts() -> None:
+    rows = []
+    for name, preset in PAPER.items():
+        said, difference = "not stated", ""
+        if preset.nominal is not None:
+            said = f"{preset.nominal / 1e6:.0f} million"
+            difference = f" {preset.num_parameters / preset.nominal - 1:+.1%}"
+        rows.append(f"| `{name}` | {preset.num_parameters:,} | {said} |{difference} |")
+    text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
+    table = text.split("|---|---:|---:|---:|\n")[1].split("\n\n")[0]
+    assert table.splitlines() == rows

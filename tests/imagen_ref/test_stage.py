@@ -223,11 +223,20 @@ class TestAugmentation:
         other = sr.sample(text, SEEDS, settings, low_res=255 - low_res)
         assert np.abs(images.astype(int) - other).max() <= 1
 
-    @pytest.mark.parametrize(("shape", "got"), [(None, "none"), ((8, 4, 4, 3), "4x4"), ((8, 8, 6, 3), "6x8")])
+    @pytest.mark.parametrize(
+        ("images", "got"),
+        [
+            (None, "none"),
+            (np.zeros((8, 4, 4, 3), np.uint8), "uint8 of 4x4x3; uint8 of 8x8x3 is needed"),
+            (np.zeros((8, 8, 6, 3), np.uint8), "uint8 of 8x6x3"),
+            (np.zeros((8, 8, 8, 4), np.uint8), "uint8 of 8x8x4"),
+            (np.zeros((8, 8, 8), np.uint8), "uint8 of 8x8"),
+            (np.zeros((8, 8, 8, 3), np.float32), "float32 of 8x8x3"),
+        ],
+    )
     def test_wrong_image_is_refused(
-        self, sr: Stage, text: TextEmbedding, shape: tuple[int, ...] | None, got: str
+        self, sr: Stage, text: TextEmbedding, images: NDArray[np.uint8] | None, got: str
     ) -> None:
-        images = None if shape is None else np.zeros(shape, np.uint8)
         with pytest.raises(ValueError, match=rf"stage sr16: it starts from 8x8 images, got {got}"):
             sr.sample(text, SEEDS, GUIDED, low_res=images)
 

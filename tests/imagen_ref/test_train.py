@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from plain_images import Plains
 from safetensors.torch import load_file
 
 from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
 from imagen_ref.text_conditioning import Whitening
-from imagen_ref.train import TrainConfig, learning_rate, steps_done, train_stage
-from imagen_ref.train_log import Progress, TrainLog
+from imagen_ref.train import Progress, TrainConfig, steps_done, train_stage
 from imagen_ref.unet import UNetConfig
 
 CONFIG = TrainConfig(
@@ -27,25 +26,6 @@ CONFIG = TrainConfig(
     checkpoint_every=2,
     text_dropout=0.3,
 )
-
-
-COLORS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230), "white": (240, 240, 240)}
-
-
-class Plains:
-    """Images of one colour each; the caption names it, in other words in every other epoch."""
-
-    def __len__(self) -> int:
-        return 16
-
-    def images(self, indices: Sequence[int]) -> NDArray[np.uint8]:
-        colors = list(COLORS.values())
-        rows = [np.full((16, 16, 3), colors[index % 4], np.uint8) for index in indices]
-        return np.stack(rows)
-
-    def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
-        names = list(COLORS)
-        return [names[index % 4] + " plain" * (epoch % 2) for index in indices]
 
 
 class Stopped(Exception):
@@ -171,12 +151,6 @@ class TestResume:
         assert [json.loads(line)["step"] for line in lines] == list(range(1, 8))
 
 
-def test_loss_weight_is_for_eps(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
-    stage, config = replace(base_config, prediction="v"), replace(CONFIG, max_loss_weight=20.0)
-    with pytest.raises(ValueError, match=r"training.max_loss_weight: 20.0 is for eps-prediction; with v"):
-        train_stage(stage, config, Plains(), encoder, tmp_path)
-
-
 def test_what_is_saved(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:
     """The averaged weights go into the stage's file, with the encoder they were trained with."""
     steps: list[Progress] = []
@@ -222,6 +196,18 @@ class TestInitialWeights:
             assert torch.equal(load_file(path)[name].float(), tensor)
         record = json.loads((tmp_path / "second" / "training.json").read_text())
         assert record["initial_sha256"] == initial.weights_sha256
+
+    def test_those_of_whole_images_start_a_training_on_crops(
+        self, sr_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        short = replace(CONFIG, num_steps=1)
+        initial = Stage.load(train_stage(sr_config, short, Plains(), encoder, tmp_path / "whole"))
+        on_crops = replace(sr_config, crop_side=8)
+        still = replace(short, learning_rate=0.0, crop_candidates=2)
+        path = train_stage(on_crops, still, Plains(), encoder, tmp_path / "crops", initial=initial)
+        assert Stage.load(path).config.crop_side == 8
+        for name, tensor in initial.network.state_dict().items():
+            assert torch.equal(load_file(path)[name].float(), tensor)
 
     def test_another_network_or_encoder_is_refused(
         self, base_config: StageConfig, encoder: TextEncoder, other_encoder: TextEncoder, tmp_path: Path
@@ -299,42 +285,3 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(
     assert not (tmp_path / "training.pt").exists()
     with pytest.raises(FloatingPointError, match=r"text encoder: its states are not finite"):
         train_stage(base_config, CONFIG, Plains(), Broken(), tmp_path)
-
-
-def test_learning_rate_warms_up_stays_and_decays() -> None:
-    config = TrainConfig(num_steps=20, batch_size=1, learning_rate=2.0, warmup_steps=4, decay_steps=5)
-    rates = [learning_rate(step, config) for step in range(20)]
-    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
-    assert rates[4:16] == [2.0] * 12
-    assert rates[16:] == pytest.approx([1.6, 1.2, 0.8, 0.4])
-    constant = replace(config, decay_steps=0, warmup_steps=0)
-    assert [learning_rate(step, constant) for step in (0, 19)] == [2.0, 2.0]
-
-
-def test_the_papers_text_dropout_is_the_default() -> None:
-    assert TrainConfig(num_steps=1, batch_size=1, learning_rate=1.0).text_dropout == 0.1
-
-
-class TestLog:
-    def log(self, path: Path, *, lag: int, seen: list[int]) -> TrainLog:
-        return TrainLog(path, first=0, num_steps=9, batch_size=4, lag=lag, samples=lambda step: [step, 40],
-                        report=lambda progress: seen.append(progress.step))  # fmt: skip
-
-    def test_reads_late_and_leaves_nothing_out(self, tmp_path: Path) -> None:
-        seen: list[int] = []
-        with self.log(tmp_path / "log", lag=3, seen=seen) as log:
-            for step in range(5):
-                log.add(step, torch.tensor(0.5 * step))
-            assert seen == [1, 2]
-            log.flush()
-        assert seen == [1, 2, 3, 4, 5]
-        lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-        assert [(line["step"], line["loss"]) for line in lines] == [(k + 1, 0.5 * k) for k in range(5)]
-
-    def test_a_late_broken_loss_names_its_own_step(self, tmp_path: Path) -> None:
-        with self.log(tmp_path / "log", lag=3, seen=[]) as log:
-            log.add(0, torch.tensor(1.0))
-            log.add(1, torch.tensor(torch.nan))
-            log.add(2, torch.tensor(1.0))
-            with pytest.raises(FloatingPointError, match=r"step 1 on samples \[1, 40\]"):
-                log.flush()

@@ -4,23 +4,30 @@ from pathlib import Path
 
 import pytest
 
-NAME = "drawbench_eval_synthetic_results"
-PATH = Path(__file__).with_name("synthetic.py")
+HERE = Path(__file__).parent
 
 
-def load_synthetic():
-    if NAME not in sys.modules:
-        spec = importlib.util.spec_from_file_location(NAME, PATH)
+def load(name):
+    """A helper beside the tests, as a module of its own name."""
+    whole = f"drawbench_eval_{name}"
+    if whole not in sys.modules:
+        spec = importlib.util.spec_from_file_location(whole, HERE / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[NAME] = module
+        sys.modules[whole] = module
         spec.loader.exec_module(module)
-    return sys.modules[NAME]
+    return sys.modules[whole]
 
 
 @pytest.fixture(scope="session")
 def synthetic():
     """The module that writes results folders."""
-    return load_synthetic()
+    return load("synthetic")
+
+
+@pytest.fixture(scope="session")
+def made():
+    """The module that makes runs in memory."""
+    return load("made")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def make_curve(name, weights, alignment, distances=None):
     for index, w in enumerate(weights):
         key = f"{name}{w:g}"
         metrics = {
-            "fd": {"value": float(distances[index])},
+            "fd_scenes": {"value": float(distances[index])},
             "score": {"value": float(np.mean(alignment[index]))},
         }
         record = RunRecord(
@@ -49,7 +49,7 @@ def make_curve(name, weights, alignment, distances=None):
                 "prompt_id": ids,
                 "seed": 0,
                 "score": alignment[index],
-                "fd": influence - influence.mean(),
+                "fd_scenes": influence - influence.mean(),
             }
         )
     curve = Curve(name=name, mode=name, context="", runs=tuple(runs), weights=tuple(map(float, weights)))
@@ -95,9 +95,9 @@ def test_distance_difference_is_that_of_the_records_and_its_interval_that_of_inf
     a, scores_a = make_curve("a", (1,), np.zeros((1, 400)), [10.0])
     b, scores_b = make_curve("bb", (1,), np.zeros((1, 400)), [7.0])
     scores = {**scores_a, **scores_b}
-    effect = distance_difference_at(a.runs[0], b.runs[0], scores, "fd")
+    effect = distance_difference_at(a.runs[0], b.runs[0], scores, "fd_scenes")
     assert effect.value == pytest.approx(3.0)
-    difference = scores["a1"]["fd"] - scores["bb1"]["fd"]
+    difference = scores["a1"]["fd_scenes"] - scores["bb1"]["fd_scenes"]
     half = (effect.ci95[1] - effect.ci95[0]) / 2
     assert half == pytest.approx(1.966 * difference.std(ddof=1) / 20, rel=0.01)
     assert sum(effect.ci95) / 2 == pytest.approx(3.0)
@@ -107,13 +107,13 @@ def test_extremes_and_their_interval():
     base = np.random.default_rng(0).normal(size=200)
     levels = np.array([0.0, 1.0, 2.0, 5.0])
     curve, scores = make_curve("a", (1, 2, 4, 8), levels[:, None] + base, [9.0, 5.0, 20.0, 40.0])
-    found = extremes(curve, scores, "score", "fd")
+    found = extremes(curve, scores, "score", "fd_scenes")
     assert (found.best_alignment, found.lowest_distance) == (8.0, 2.0)
     assert found.estimate.value == 6.0
     assert found.estimate.ci95 == (6.0, 6.0)
     # With distances that the noise can turn over, the interval says so.
     curve, scores = make_curve("a", (1, 2, 4, 8), levels[:, None] + base, [5.02, 5.0, 20.0, 40.0])
-    assert extremes(curve, scores, "score", "fd").estimate.ci95 == (6.0, 7.0)
+    assert extremes(curve, scores, "score", "fd_scenes").estimate.ci95 == (6.0, 7.0)
 
 
 def test_matched_of_parallel_curves():
@@ -121,7 +121,7 @@ def test_matched_of_parallel_curves():
     levels = np.array([0.0, 1.0, 2.0])[:, None] + base
     a, scores_a = make_curve("a", (1, 2, 4), levels, [10.0, 11.0, 12.0])
     b, scores_b = make_curve("bb", (1, 2, 4), levels, [12.0, 13.0, 14.0])
-    found = matched(a, b, {**scores_a, **scores_b}, "score", "fd")
+    found = matched(a, b, {**scores_a, **scores_b}, "score", "fd_scenes")
     assert found.estimate.value == pytest.approx(-2.0)
     assert found.estimate.ci95[0] < -2.0 < found.estimate.ci95[1] < 0
     assert (found.num_below, found.num_levels) == (21, 21)
@@ -131,4 +131,4 @@ def test_matched_of_parallel_curves():
 def test_matched_without_overlap_is_none():
     a, scores_a = make_curve("a", (1, 2), np.array([[0.0], [1.0]]).repeat(20, 1), [1.0, 2.0])
     b, scores_b = make_curve("bb", (1, 2), np.array([[3.0], [4.0]]).repeat(20, 1), [1.0, 2.0])
-    assert matched(a, b, {**scores_a, **scores_b}, "score", "fd") is None
+    assert matched(a, b, {**scores_a, **scores_b}, "score", "fd_scenes") is None

@@ -91,7 +91,7 @@ def test_categories_are_shrunken_means_of_prompt_means(board, field):
     labels = [field.categories[prompt_id] for prompt_id in means.index]
     expected = {cell.category: cell for cell in shrink_categories(means.to_numpy(), labels).categories}
     found = {
-        cell.category: cell
+        cell.found.category: cell.found
         for cell in board.categories
         if (cell.name, cell.metric) == ("strong", "scenes_clip_score")
     }

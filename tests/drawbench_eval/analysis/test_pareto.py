@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from drawbench_eval.analysis.pareto import lowest_at, matched_difference, overlap, pareto_front
+from drawbench_eval.analysis.pareto import (
+    front_at,
+    lowest_at,
+    matched_difference,
+    overlap,
+    pareto_front,
+)
 
 
 def naive_front(x, y):
@@ -74,3 +80,20 @@ def test_many_curves_at_once_are_as_one_by_one():
         gap, share = matched_difference((first[0, i], first[1, i]), (second[0, i], second[1, i]))
         np.testing.assert_allclose((gaps[i], shares[i]), (gap, share))
     assert not np.isnan(gaps).all()
+
+
+def test_many_fronts_at_once_are_as_one_by_one():
+    rng = np.random.default_rng(2)
+    x, y = rng.integers(0, 5, size=(2, 50, 12)).astype(float)
+    x[3, 4] = np.nan
+    together = pareto_front(x, y)
+    for index in range(50):
+        known = ~np.isnan(x[index])
+        assert together[index][known].tolist() == naive_front(x[index][known], y[index][known])
+    assert not together[3, 4]
+
+
+def test_front_at_is_the_lowest_distance_at_the_level_or_above():
+    alignment, distance = np.array([0.0, 1.0, 2.0]), np.array([9.0, 4.0, 6.0])
+    found = front_at(np.array([-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.1]), alignment, distance)
+    np.testing.assert_allclose(found, [4.0, 4.0, 4.0, 4.0, 5.0, 6.0, np.nan])

@@ -15,7 +15,7 @@ MISTAKES = [
     ("+foo=1", "foo: no such setting"),
     ("model=foo", "model: foo is not one of command, "),
     ("metrics=[fidd]", "metrics: fidd is not one of clip_score, cmmd ... scenes_accuracy, scenes_clip_score"),
-    ("experiment=foo", "experiment: foo is not one of demo, drawbench_compare"),
+    ("experiment=foo", "experiment: foo is not one of ... demo, drawbench_compare"),
     ("model.threshold=foo", "model.threshold='foo' ... one of none, static, dynamic"),
     ("model.percentile=99.5", "model.percentile=99.5 ... write 0.995"),
     ("model.sr64.percentile=99.5", "model.sr64.percentile=99.5 ... write 0.995"),

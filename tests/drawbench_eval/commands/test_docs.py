@@ -1,4 +1,4 @@
-"""Every command in the pages on prompts, references and models is one that the command line understands."""
+"""Every command in the pages for users is one that the command line understands."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from drawbench_eval.cli import VERBS
 from drawbench_eval.commands.door import conf_folder
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ("prompts.md", "references.md", "models.md", "compare.md")
+PAGES = ("prompts.md", "references.md", "models.md", "compare.md", "ratings.md", "training.md", "reports.md")
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 RECIPES = {
     "I want DrawBench": "prompts.md",

@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -66,6 +70,78 @@ def test_a_failing_point_does_not_stop_the_others(run: Run, small: Small, tmp_pa
     by_weight = {r["factors"]["model.guidance_weight"]: r for r in _runs(tmp_path)}  # type: ignore[index]
     assert [by_weight[w]["status"] for w in (1.0, 13.0, 2.0)] == ["complete", "failed", "complete"]
     assert by_weight[13.0]["error"] == "RuntimeError: the generator stops here"
+
+
+def test_a_point_killed_with_its_process_does_not_stop_the_others(
+    run: Run, small: Small, tmp_path: Path
+) -> None:
+    done = run("evaluate", *small, "-m", "model.guidance_weight=14,2,14.0,3", "sweep=mine")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "2 of 3 points complete, 1 failed"
+    by_weight = {r["factors"]["model.guidance_weight"]: r for r in _runs(tmp_path)}  # type: ignore[index]
+    assert [by_weight[w]["status"] for w in (14.0, 2.0, 3.0)] == ["failed", "complete", "complete"]
+    assert by_weight[14.0]["error"] == (
+        "its process was killed by SIGKILL (the kernel sends it when memory runs out)"
+    )
+    (said,) = [line for line in done.err.splitlines() if line.startswith("failed: results/runs/double-w14")]
+    assert "(model.guidance_weight=14)" in said
+
+
+def test_failed_points_are_reported_and_tried_again_when_asked(
+    run: Run, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = ("evaluate", *small, "-m", "model.guidance_weight=13,2", "sweep=mine")
+    assert run(*sweep).code == 1
+    monkeypatch.setenv("HEALED", "1")
+    again = run(*sweep)
+    assert again.code == 1
+    assert "point 1: failed before: results/runs/double-w13-" in again.err
+    assert again.err.splitlines()[-2].startswith("retry_failed=true with the same command")
+    retried = run(*sweep, "retry_failed=true")
+    assert retried.code == 0, retried.err
+    assert retried.err.count("complete already") == 1
+    assert {record["status"] for record in _runs(tmp_path)} == {"complete"}
+
+
+@pytest.mark.slow
+def test_four_processes_share_a_sweep(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").write_text("id,prompt,category\na,red,x\nb,two,y\nc,three,x\n")
+    words = ["evaluate", *small, "-m", "model.guidance_weight=range(1,9)", "sweep=mine"]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WITH_THE_DOUBLE, *words],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "OMP_NUM_THREADS": "1",
+                "CALLS": "calls",
+            },
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=200)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, said[0][-2000:]
+    assert all(text.splitlines()[-1] == "8 of 8 points complete" for text in said)
+    records = _runs(tmp_path)
+    assert len(records) == 8
+    # A calibration asks for two images and then for three, a run for three.
+    calls = Counter((tmp_path / "calls").read_text().splitlines())
+    assert [calls[f"{w} 3"] - calls[f"{w} 2"] for w in range(1, 9)] == [1] * 8
+    assert not list((tmp_path / "results").rglob(".tmp-*"))
+
+
+_WITH_THE_DOUBLE = """
+import sys
+from drawbench_eval import cli
+from drawbench_eval.commands import planning
+planning.GENERATORS["double"] = ("DoubleSettings", "doubles")
+sys.argv = ["drawbench-eval", *sys.argv[1:]]
+sys.exit(cli.main())
+"""
 
 
 def test_a_failing_run_alone_shows_its_traceback(run: Run, small: Small) -> None:

@@ -274,3 +274,23 @@ def test_of_three_real_models_every_changed_image_is_named(run: Run, tmp_path: P
     pair = " = ".join([f"{ids[2]}_2.png", f"{ids[3]}_3.png"])
     assert f"groups of identical images: 1 ({pair})" in done.out
     assert "images that the pattern does not describe: 1 (renamed.png)" in done.out
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not VISOR.exists(), reason="needs ../shared/data")
+@pytest.mark.parametrize(
+    ("name", "count", "says"),
+    [
+        (
+            "cifar10_test_10000.tar.gz",
+            10_000,
+            "sizes: 32x32 10000\nmodes: RGB 10000\nformats: JPEG",
+        ),
+        ("coco_val2017_sample", 159, "modes: RGB 158, L 1; all are read as RGB"),
+    ],
+)
+def test_published_images_are_all_there(run: Run, name: str, count: int, says: str) -> None:
+    shown = run("evaluate", "model=folder", f"model.path={VISOR.parent / name}", "check_only=true")
+    assert shown.code == 0, shown.err
+    assert f"{count} of {count} images can be scored\nunreadable images: 0\n" in shown.out
+    assert says in shown.out

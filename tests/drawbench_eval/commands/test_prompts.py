@@ -266,3 +266,19 @@ def test_published_files(run: Run, group: str, path: str, says: str) -> None:
     shown = run("prompts", f"prompts={group}", f"prompts.path={DATA / path}")
     assert shown.code == 0, shown.err
     assert says in shown.out
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        (("prompts.selection=images_one_caption_each", "prompts.caption=first"), ": 5000 prompts, sha256 "),
+        (("prompts.selection=captions",), ": 25014 prompts, sha256 "),
+    ],
+)
+def test_the_official_annotations(run: Run, choice: tuple[str, ...], says: str) -> None:
+    path = DATA / "coco" / "captions_val2017.json"
+    shown = run("prompts", "prompts=coco30k", f"prompts.path={path}", *choice, "prompts.size=null")
+    assert shown.code == 0, shown.err
+    assert says in shown.out

@@ -1,6 +1,5 @@
 """`drawbench-eval survey`: sets of images to pages, answers to ratings."""
 
-import csv
 import json
 import re
 from collections import Counter
@@ -9,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import Run
+from filled_pages import answers_of
 from image_sets import image_set
-
-from drawbench_eval.ratings.schema import column_names
 
 PROMPTS = {"a": "amber cups", "b": "bronze kettles", "c": "copper spoons", "d": "dusty plates"}
 CATEGORIES = {"a": "DALL-E", "b": "Colors", "c": "Colors", "d": "DALL-E"}
@@ -26,26 +24,6 @@ def folders(tmp_path: Path) -> None:
     image_set(tmp_path / "dall-e", PROMPTS, num_images=2, categories=CATEGORIES)
     image_set(tmp_path / "results/runs/x/samples", PROMPTS, num_images=2, categories=CATEGORIES)
     image_set(tmp_path / "photos", PROMPTS, num_images=1, categories=CATEGORIES)
-
-
-def answers_of(key: Path, folder: Path, *, raters: int = 3) -> None:
-    """A file for each page and rater, as the page saves it: the first model wins, or the caption is right."""
-    folder.mkdir()
-    for batch in json.loads(key.read_text())["batches"]:
-        for rater in range(raters):
-            form = "pairwise" if batch["trials"][0]["model_b"] else "pointwise"
-            with (folder / f"{batch['id']}-{rater}.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, column_names(form), lineterminator="\n")
-                writer.writeheader()
-                for trial in batch["trials"]:
-                    own = {"prompt_id": trial["code"], "batch_id": batch["id"], "question": batch["question"]}
-                    own |= {"rater_id": f"r{rater}", "is_control": "false", "duration_s": "3"}
-                    own |= {"timestamp": "2026-11-25T10:00:00Z"}
-                    if form == "pairwise":
-                        own |= {f"model_{side}": f"{trial['code']}-{side}" for side in "ab"}
-                        writer.writerow({**own, "choice": "a", "displayed_left": "b"})
-                    else:
-                        writer.writerow({**own, "model": f"{trial['code']}-a", "value": "100"})
 
 
 def test_from_sets_to_ratings(run: Run, folders: None, tmp_path: Path) -> None:

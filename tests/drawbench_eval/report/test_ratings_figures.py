@@ -1,6 +1,5 @@
 """The figures of ratings.json: which there are, what stands in them, the same bytes each time."""
 
-import io
 import json
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from drawbench_eval.ratings.aggregation import (
     rating_results,
     results_json,
 )
+from drawbench_eval.report.exports import to_pngs
 from drawbench_eval.report.ratings_bars import preference_bars
 from drawbench_eval.report.ratings_figures import ratings_figures, write_figures
 from drawbench_eval.report.ratings_wins import win_matrix
@@ -76,7 +76,9 @@ def test_which_figures_there_are(pairwise, tmp_path) -> None:
     }
     for figure in figures:
         assert figure.svg.startswith("<?xml")
-        pixels = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L"))
+        with Image.open(tmp_path / f"{figure.name}.png") as image:
+            assert image.width == round(200 * figure.width)
+            pixels = np.asarray(image.convert("L"))
         assert pixels.min() < 60
         # Nothing is cut off at the border.
         assert (pixels[[0, -1]] == 255).all()
@@ -86,7 +88,7 @@ def test_which_figures_there_are(pairwise, tmp_path) -> None:
 def test_the_same_bytes_each_time(pairwise) -> None:
     first, second = ratings_figures(pairwise), ratings_figures(pairwise)
     assert [one.svg for one in first] == [one.svg for one in second]
-    assert [one.png for one in first] == [one.png for one in second]
+    assert to_pngs(first) == to_pngs(second)
 
 
 def test_bars_show_the_shares_of_each_category_and_the_intervals(pairwise) -> None:

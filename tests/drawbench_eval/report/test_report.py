@@ -75,8 +75,13 @@ def test_all_files_are_there_and_nothing_else(written):
     assert {"figures/pareto.svg", "figures/weights.svg", "figures/categories.svg", "figures/kinds.svg"} < set(
         names
     )
-    assert sum(name.startswith("figures/samples-") for name in names) == 11
+    assert sum(name.startswith("figures/samples-") and name.endswith(".svg") for name in names) == 11
     assert {"tables/points.csv", "tables/categories.csv", "tables/kinds.csv", "findings.json"} < set(names)
+    assert {"tables/points.tex", "tables/fronts.tex", "tables/pairs.tex", "tables/ablation.tex"} < set(names)
+    drawn = {path.stem for path in paths if path.suffix == ".svg"}
+    assert {path.stem for path in paths if path.suffix == ".png"} == drawn
+    numbered = {path.stem for path in paths if path.suffix == ".csv" and path.parent.name == "figures"}
+    assert {name for name in drawn if not name.startswith("samples-")} == numbered
     assert sorted(p for p in folder.rglob("*") if p.is_file()) == sorted(paths)
     assert paths[0].read_bytes().startswith(b"%PDF-")
 
@@ -86,11 +91,16 @@ def test_the_same_runs_give_the_same_bytes_and_old_figures_do_not_stay(data, wri
     old.parent.mkdir(parents=True)
     old.write_text("old")
     own.write_text("mine")
+    outside = tmp_path.parent / "outside.svg"
+    outside.write_text("not ours")
+    listing = {"figures/samples-99.svg": "", "../outside.svg": "", str(outside): ""}
+    (tmp_path / "files.json").write_text(json.dumps(listing))
     write_report(data, tmp_path)
     for path in written[1]:
         assert (tmp_path / path.relative_to(written[0])).read_bytes() == path.read_bytes(), path.name
     assert not old.exists()
     assert own.read_text() == "mine"
+    assert outside.exists()
 
 
 def test_figures_are_vector_graphics_without_links(written):
@@ -107,7 +117,7 @@ def test_the_page_is_self_contained(page):
     for tag, name, value in page.attributes:
         if name in ("src", "href"):
             assert value.startswith(("data:image/svg+xml;base64,", "#")), (tag, name, value[:50])
-    assert page.tags.count("img") == 4 + 11
+    assert page.tags.count("img") == 8 + 11
     assert all(value for tag, name, value in page.attributes if name == "alt")
 
 
@@ -142,7 +152,7 @@ def test_planned_runs_that_are_not_complete_are_listed(page, data):
 
 
 def test_the_points_table_has_every_run_once_with_interval(report, data):
-    table = blocks(report, DataTable)[0].table
+    table = next(block for block in blocks(report, DataTable) if block.name == "points").table
     assert len(table.rows) == 15
     ids = [row[-1].text for row in table.rows]
     assert sorted(ids) == sorted(run.run_id for run in data.complete)
@@ -156,8 +166,12 @@ def test_the_points_table_has_every_run_once_with_interval(report, data):
 
 def test_figures_and_tables_are_numbered_in_order(report):
     pictures = [b.number for s in report.sections for b in s.blocks if isinstance(b, Picture | Gallery)]
-    assert pictures == [1, 2, 3, 4, 5]
-    assert [table.number for table in blocks(report, DataTable)] == [1, 2]
+    assert pictures == list(range(1, 10))
+    assert [table.number for table in blocks(report, DataTable)] == [1, 2, 3, 4, 5]
+    assert [table.name for table in blocks(report, DataTable)][-2:] == ["points", "incomplete"]
+    points = next(block for block in blocks(report, DataTable) if block.name == "points")
+    pareto = next(picture for picture in report.pictures() if picture.name == "pareto")
+    assert f"the panels of Figure {pareto.number} in which" in points.caption
 
 
 def test_provenance_has_settings_protocols_and_commands(report, page, data):
@@ -197,7 +211,7 @@ def test_one_run_alone_makes_a_report(results, tmp_path):
     one = load_sweep(keep_only(results, tmp_path, "dynamic-w4-*", samples=False))
     report = build_report(one)
     assert report.title == "Evaluation report"
-    assert [picture.name for picture in report.pictures()] == ["pareto", "categories", "kinds"]
+    assert [picture.name for picture in report.pictures()] == ["pareto", "bars", "categories", "kinds"]
     assert "kept no samples" in to_html(report)
     assert to_pdf(report).startswith(b"%PDF-")
 

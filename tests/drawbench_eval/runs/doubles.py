@@ -1,5 +1,7 @@
 """A generator and a metric that need no weights: images are made of the seed and the settings alone."""
 
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,7 @@ class DoubleGenerator:
     threshold: str = "none"
     fail_after: int | None = None
     error: type[BaseException] = Killed
+    takes_its_process_along: bool = False
     batches: list[list[str]] = field(default_factory=list)
     guidance_kind: str = "none"
     device: str = "cpu"
@@ -62,8 +65,13 @@ class DoubleGenerator:
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
     ) -> list[Pixels]:
         images: list[Pixels] = []
+        if "CALLS" in os.environ:
+            with Path(os.environ["CALLS"]).open("a") as calls:
+                calls.write(f"{self.weight:g} {len(requests)}\n")
         for start in range(0, len(requests), batch_size):
             batch = requests[start : start + batch_size]
+            if self.takes_its_process_along:
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.fail_after is not None and self.made + len(batch) > self.fail_after:
                 raise self.error("the generator stops here")
             self.batches.append([request.sample_id for request in batch])
@@ -156,13 +164,14 @@ class DoubleSettings:
 
 
 def make(settings: DoubleSettings, *, device: str, precision: str) -> DoubleGenerator:
-    """Weight 13 is a model that breaks."""
+    """Weight 13 is a model that breaks, or does not where HEALED is set; 14 one that is killed."""
     weight = settings.base.guidance_weight
     return DoubleGenerator(
         weight=weight,
         threshold=settings.base.threshold,
         device=device,
         precision=precision,
-        fail_after=0 if weight == 13 else None,
+        fail_after=0 if weight == 13 and "HEALED" not in os.environ else None,
+        takes_its_process_along=weight == 14,
         error=RuntimeError,
     )

@@ -1,0 +1,319 @@
+"""One factor against a baseline over a sweep: its effect on each metric, paired, with Holm's correction.
+
+Runs that agree in everything but the factor (and what comes with it, such as weights) are compared sample by
+sample. At matched guidance the effect on a metric is the mean over the weights that both have; along the
+front it is the distance of the two curves at the same alignment or better. The tests of a family are
+corrected together; the effects at single weights describe, they are not tested.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from drawbench_eval.analysis.ablation_levels import Block, find_blocks
+from drawbench_eval.analysis.collect import MetricInfo, Run
+from drawbench_eval.analysis.compare_pairs import detectable
+from drawbench_eval.analysis.curve_pairs import compare_curves
+from drawbench_eval.analysis.curves import Curve, guidance_kind, has_metrics, weight_of
+from drawbench_eval.analysis.measures import INFLUENCES
+from drawbench_eval.analysis.paired import Effect, make_panel
+from drawbench_eval.analysis.resampled import recorded
+from drawbench_eval.stats.clustered import Estimate, clustered_mean, t_quantile
+from drawbench_eval.stats.multiple import holm_by_family
+
+FRONT = "front"
+"""The name under which a family declares the comparison along the front."""
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationPlan:
+    """What is fixed before the numbers are seen.
+
+    families: name -> metrics (and "front") whose tests Holm corrects together, over all levels; None is one
+    family of them all. training_seed: the factor that tells training runs of one level apart; None where
+    there is one training run a level.
+    """
+
+    factor: str
+    baseline: Any = None
+    families: Mapping[str, Sequence[str]] | None = None
+    training_seed: str | None = None
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationEffect:
+    """A level minus the baseline in one measure (a metric, or "front": the distance along the front).
+
+    `at_weight` has the effect at each shared weight; `detectable` is the difference that would have been
+    found with 80 % power; `num_trainings` counts the training runs that the interval carries, 1 for "these
+    checkpoints".
+    """
+
+    level: str
+    measure: str
+    estimate: Effect
+    p: float
+    family: str
+    higher_is_better: bool
+    unit: str
+    num_trainings: int
+    detectable: float
+    p_holm: float = math.nan
+    at_weight: tuple[tuple[float, Effect], ...] = ()
+
+    def resolved(self, alpha: float) -> bool:
+        """Whether the corrected test finds a difference."""
+        return self.p_holm < alpha
+
+    @property
+    def better(self) -> bool:
+        """Whether the estimate is on the better side of the baseline."""
+        return (self.estimate.value > 0) == self.higher_is_better
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """The effects of one factor in one block: runs that share everything else, told apart by `context`."""
+
+    plan: AblationPlan
+    baseline: str
+    context: str
+    weights: tuple[float, ...]
+    effects: tuple[AblationEffect, ...] = field(default=())
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels other than the baseline, in order."""
+        return tuple(dict.fromkeys(effect.level for effect in self.effects))
+
+    @property
+    def num_trainings(self) -> int:
+        """The fewest training runs that an interval carries."""
+        return min(effect.num_trainings for effect in self.effects)
+
+
+def ablate(
+    runs: Sequence[Run],
+    scores: Mapping[str, pd.DataFrame],
+    infos: Mapping[str, MetricInfo],
+    plan: AblationPlan,
+    *,
+    alignments: Sequence[str],
+    distance: str | None,
+) -> tuple[Ablation, ...]:
+    """The factor's effects, one ablation a block; along the front for each of `alignments` with `distance`.
+
+    Metrics without a column in the scores (such as FID-infinity) are left out. Raises ValueError where the
+    factor does not vary, the baseline is none of its values, or a family names what is not measured.
+    """
+    blocks = find_blocks(runs, factor=plan.factor, baseline=plan.baseline, training_seed=plan.training_seed)
+    measures = _measures(runs, scores, infos, alignments, distance)
+    families = _families(plan, measures)
+    found = []
+    for block in blocks:
+        effects: list[AblationEffect] = []
+        for level in block.levels:
+            effects += _level(block, level, scores, infos, families, plan, alignments, distance)
+        if effects:
+            found.append(
+                Ablation(
+                    plan=plan,
+                    baseline=block.baseline,
+                    context=block.context,
+                    weights=block.weights,
+                    effects=tuple(effects),
+                )
+            )
+    return _corrected(found)
+
+
+def _measures(
+    runs: Sequence[Run],
+    scores: Mapping[str, pd.DataFrame],
+    infos: Mapping[str, MetricInfo],
+    alignments: Sequence[str],
+    distance: str | None,
+) -> list[str]:
+    complete = [run for run in runs if run.status == "complete"]
+    by_sample = [name for name in infos if any(name in scores[run.run_id].columns for run in complete)]
+    fronts = [f"{FRONT}, {name}" for name in alignments if distance and name in by_sample]
+    return by_sample + (fronts if distance in by_sample else [])
+
+
+def _families(plan: AblationPlan, measures: Sequence[str]) -> dict[str, str]:
+    """Measure -> its family. A declared "front" stands for the fronts of all alignments."""
+    if plan.families is None:
+        return dict.fromkeys(measures, "all")
+    found: dict[str, str] = {}
+    for family, names in plan.families.items():
+        for name in names:
+            members = [one for one in measures if one == name or one.startswith(f"{name}, ")]
+            if not members:
+                known = ", ".join(dict.fromkeys(one.split(",")[0] for one in measures))
+                raise ValueError(
+                    f"ablation.families.{family}: {name} is not measured here; write one of {known}"
+                )
+            found.update(dict.fromkeys(members, family))
+    return {name: found.get(name, name) for name in measures}
+
+
+def _level(
+    block: Block,
+    level: str,
+    scores: Mapping[str, pd.DataFrame],
+    infos: Mapping[str, MetricInfo],
+    families: Mapping[str, str],
+    plan: AblationPlan,
+    alignments: Sequence[str],
+    distance: str | None,
+) -> list[AblationEffect]:
+    effects = []
+    pairs = block.pairs(level)
+    comparable = all(guidance_kind(a) == guidance_kind(b) for pair in pairs for a, b in pair)
+    for name, info in infos.items():
+        if name not in families or not comparable:
+            continue
+        trainings = [[(a, b) for a, b in pair if _scored((a, b), name, scores)] for pair in pairs]
+        trainings = [pair for pair in trainings if pair]
+        if not trainings:
+            continue
+        estimates = [_mean_difference(pair, scores, name) for pair in trainings]
+        estimate, degrees = over_trainings(estimates)
+        at_weight = (
+            tuple(
+                (weight, _as_effect(_mean_difference([pair], scores, name)))
+                for weight, pair in _by_weight(trainings[0])
+            )
+            if len(trainings) == 1
+            else ()
+        )
+        effects.append(
+            AblationEffect(
+                level=level,
+                measure=name,
+                estimate=_as_effect(estimate, degrees),
+                p=_p(estimate, degrees),
+                family=families[name],
+                higher_is_better=info.higher_is_better,
+                unit=info.unit,
+                num_trainings=len(trainings),
+                detectable=detectable(estimate, alpha=plan.alpha, power=POWER),
+                at_weight=at_weight,
+            )
+        )
+    for alignment in alignments if distance else ():
+        effects += _front(block, level, scores, infos, families, alignment, str(distance))
+    return effects
+
+
+def _scored(runs: Sequence[Run], name: str, scores: Mapping[str, pd.DataFrame]) -> bool:
+    return all(has_metrics(run, [name]) and name in scores[run.run_id].columns for run in runs)
+
+
+def _by_weight(pair: Sequence[tuple[Run, Run]]) -> list[tuple[float, tuple[Run, Run]]]:
+    return [(weight_of(a), (a, b)) for a, b in pair]
+
+
+def _mean_difference(
+    pairs: Sequence[tuple[Run, Run]], scores: Mapping[str, pd.DataFrame], metric: str
+) -> Estimate:
+    """The difference of pairs of runs, averaged over the pairs, with the error clustered by prompt."""
+    runs = [run for pair in pairs for run in pair]
+    panel = make_panel(scores, [run.run_id for run in runs], [metric])
+    per_sample = (panel.values[:, 0::2] - panel.values[:, 1::2]).mean(axis=1)
+    estimate = clustered_mean(per_sample, panel.prompt)
+    if metric in INFLUENCES:
+        values = [recorded(a, metric) - recorded(b, metric) for a, b in pairs]
+        estimate = estimate.moved_to(sum(values) / len(values))
+    return estimate
+
+
+def over_trainings(estimates: Sequence[Estimate]) -> tuple[Estimate, float]:
+    """The mean of one estimate a training run, its error with the spread between trainings, and its degrees.
+
+    SE^2 = s^2 / k + mean(SE_i^2), with s the standard deviation of the k estimates: the prompts are the same
+    for all trainings, so their error does not shrink with k; what of it is independent counts twice, which
+    errs on the wide side. Degrees of freedom by Satterthwaite. One training: its own error and degrees, and
+    the interval is about that training alone.
+    """
+    count = len(estimates)
+    first = estimates[0]
+    if count == 1:
+        return first, first.num_clusters - 1
+    value = sum(one.value for one in estimates) / count
+    between = sum((one.value - value) ** 2 for one in estimates) / (count - 1) / count
+    sampling = sum(one.standard_error**2 for one in estimates) / count
+    total = between + sampling
+    inner = between**2 / (count - 1) + sampling**2 / max(first.num_clusters - 1, 1)
+    estimate = Estimate(
+        value=value,
+        standard_error=math.sqrt(total),
+        n=min(one.n for one in estimates),
+        num_clusters=first.num_clusters,
+    )
+    return estimate, total**2 / inner if inner > 0 else count - 1
+
+
+def _as_effect(estimate: Estimate, degrees: float | None = None) -> Effect:
+    degrees = estimate.num_clusters - 1 if degrees is None else degrees
+    reach = t_quantile(degrees, 0.95) * estimate.standard_error
+    ci95 = (estimate.value - reach, estimate.value + reach) if math.isfinite(reach) else None
+    return Effect(value=estimate.value, ci95=ci95, n=estimate.n, num_prompts=estimate.num_clusters)
+
+
+def _p(estimate: Estimate, degrees: float) -> float:
+    from scipy.special import stdtr
+
+    if not estimate.standard_error > 0 or not degrees > 0:
+        return math.nan
+    return float(2 * stdtr(degrees, -abs(estimate.value) / estimate.standard_error))
+
+
+def _front(
+    block: Block,
+    level: str,
+    scores: Mapping[str, pd.DataFrame],
+    infos: Mapping[str, MetricInfo],
+    families: Mapping[str, str],
+    alignment: str,
+    distance: str,
+) -> list[AblationEffect]:
+    """Along the front, for one training run a level; with several a curve is no longer one curve."""
+    name = f"{FRONT}, {alignment}"
+    sides = [block.curve(value) for value in (level, block.baseline)]
+    if name not in families or any(side is None for side in sides):
+        return []
+    curves = [side for side in sides if isinstance(side, Curve)]
+    pairs = compare_curves(curves, scores, alignment=infos[alignment], distance=infos[distance])
+    return [
+        AblationEffect(
+            level=level,
+            measure=name,
+            estimate=pair.front.estimate,
+            p=pair.front.p,
+            family=families[name],
+            higher_is_better=infos[distance].higher_is_better,
+            unit=infos[distance].unit,
+            num_trainings=1,
+            detectable=math.nan,
+        )
+        for pair in pairs
+    ]
+
+
+def _corrected(found: Sequence[Ablation]) -> tuple[Ablation, ...]:
+    """With Holm's p within each family, over all levels and blocks."""
+    every = [effect for one in found for effect in one.effects]
+    adjusted = iter(holm_by_family([effect.p for effect in every], [effect.family for effect in every]))
+    return tuple(
+        replace(one, effects=tuple(replace(effect, p_holm=float(next(adjusted))) for effect in one.effects))
+        for one in found
+    )

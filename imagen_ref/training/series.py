@@ -1,0 +1,56 @@
+"""The averaged weights that a training leaves: the newest, and a series to score against training time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from imagen_ref.stage import StageConfig, save_stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Averaged weights, and how far they were trained.
+
+    Attributes:
+        stage: what they belong to.
+        average: the weights.
+        step: optimiser steps behind them.
+        images: images behind them.
+        flops: floating-point operations behind them.
+    """
+
+    stage: StageConfig
+    average: Mapping[str, Tensor]
+    step: int
+    images: int
+    flops: int
+
+
+def save_weights(folder: Path, trained: Trained) -> None:
+    """Writes `folder/<name>.safetensors`, which says how far the weights were trained."""
+    _save(folder / f"{trained.stage.name}.safetensors", trained)
+
+
+def save_in_series(folder: Path, trained: Trained, *, keep: int | None) -> None:
+    """Writes `folder/<name>-<step>.safetensors` and removes the oldest above `keep`."""
+    _save(folder / f"{trained.stage.name}-{trained.step}.safetensors", trained)
+    if keep is not None:
+        for old in series(folder, trained.stage.name)[:-keep]:
+            old.unlink()
+
+
+def series(folder: Path, name: str) -> list[Path]:
+    """The series of a stage in a folder, by step."""
+    pattern = re.compile(rf"{re.escape(name)}-(\d+)\.safetensors")
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def _save(path: Path, trained: Trained) -> None:
+    progress = {"step": trained.step, "images": trained.images, "flops": trained.flops}
+    save_stage(path, trained.stage, trained.average, training=progress)

@@ -1,0 +1,72 @@
+import io
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from drawbench_eval.report import Axes, Report
+from drawbench_eval.report.curve_sections import curves_section
+
+NAME = "guidance_x_threshold"
+
+
+@pytest.fixture(scope="module")
+def report(results):
+    return Report.from_runs(str(results), NAME, title="Mine")
+
+
+def test_a_report_is_two_calls(report, tmp_path):
+    assert report.save(tmp_path / "x.pdf").read_bytes().startswith(b"%PDF-")
+    page = report.save(str(tmp_path / "x.html")).read_text(encoding="utf-8")
+    assert "<title>Mine</title>" in page
+    assert report.save(tmp_path / "x.zip").read_bytes().startswith(b"PK")
+    with pytest.raises(ValueError, match=r"cannot write \.docx; write \.pdf, \.html, \.zip or a folder"):
+        report.save(tmp_path / "x.docx")
+    again = Report.from_runs(tmp_path / "x.zip")
+    with pytest.raises(ValueError, match="is a bundle already"):
+        again.save(tmp_path / "y.zip")
+
+
+def test_the_table_is_a_frame(report):
+    assert isinstance(report.frame, pd.DataFrame)
+    assert {"run_id", "model.guidance_weight", "fd_scenes", "fd_scenes.lo", "front"} < set(
+        report.frame.columns
+    )
+    assert len(report.frame) == 18
+
+
+def test_any_two_metrics_stand_against_each_other(results):
+    axes = Axes(alignments=("fd_scenes",), distance="scenes_clip_score")
+    turned = Report.from_runs(results, NAME, axes=axes)
+    usual = Report.from_runs(results, NAME)
+    members = {point.run.run_id for point in turned.data.fronts["fd_scenes"].members}
+    assert members == usual.data.front_ids("scenes_clip_score")
+    assert turned.data.pairs["fd_scenes"]
+    with pytest.raises(ValueError, match=r"pareto: fid is no metric of these runs; write one of scenes_clip"):
+        Report.from_runs(results, NAME, axes=Axes(distance="fid"))
+    with pytest.raises(ValueError, match="fd_scenes is on both axes"):
+        Report.from_runs(results, NAME, axes=Axes(alignments=("fd_scenes",)))
+
+
+def test_an_ablation_is_made_of_the_factor_that_varies(report, tmp_path):
+    (ablation,) = report.data.ablations
+    assert (ablation.plan.factor, ablation.baseline) == ("model.threshold", "dynamic")
+    assert ablation.levels == ("none", "static")
+
+
+def test_models_of_unlike_guidance_never_share_an_axis_of_weights(results, tmp_path):
+    """Half of the runs are made to be of a distilled model."""
+    shutil.copytree(results / "runs", tmp_path / "runs")
+    for path in tmp_path.glob("runs/static-*/run.json"):
+        record = json.loads(path.read_text())
+        for entry in record["metrics"].values():
+            entry["protocol"]["values"]["guidance_kind"] = "distilled"
+        path.write_text(json.dumps(record))
+    data = Report.from_runs(tmp_path).data
+    pictures = {block.name: block for block in curves_section(data).blocks if hasattr(block, "svg")}
+    assert set(pictures) == {"weights", "weights-distilled", "pareto"}
+    own = pd.read_csv(io.StringIO(pictures["weights-distilled"].data))
+    other = pd.read_csv(io.StringIO(pictures["weights"].data))
+    assert all("static" in name for name in own["curve"])
+    assert not any("static" in name for name in other["curve"])
