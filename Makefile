@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slurm parity bench-fid verify-online docs check format clean
+.PHONY: setup demo test test-slurm parity bench-fid bench-sampling verify-online docs check format clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -46,6 +46,13 @@ bench-fid: $(STAMP)
 	$(BIN)/python benchmarks/fid_speed.py --write
 	$(BIN)/python benchmarks/frechet_trace.py --write
 	$(BIN)/python benchmarks/fid_memory.py --write
+
+# Sampling beside diffusers and imagen-pytorch, memory of the paper's 1024 x 1024 stage: tables under
+# benchmarks/results.
+bench-sampling: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
+	$(BIN)/python benchmarks/sampling.py --write
+	$(BIN)/python benchmarks/sr1024_memory.py --write
 
 # For a machine with internet: the real weights, about 2 GB, against what is published of them.
 verify-online: $(STAMP)

@@ -1,4 +1,4 @@
-"""Pages of the reference that are made from the sources: the configuration from conf/, the API from docstrings."""
+"""Pages of the reference made from the sources: the configuration from conf/, the API from docstrings."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Every file of the configuration, group by group. `drawbench-eval VERB --cfg job` prints what a command",
-        "would run with; an option of a group is chosen as `group=option`, a setting changed as `name.of.it=value`.",
+        "Every file of the configuration, group by group. `drawbench-eval VERB --cfg job` prints what a",
+        "command would run with; an option of a group is chosen as `group=option`, a setting changed as",
+        "`name.of.it=value`.",
         "",
     ]
     folders = sorted({path.parent for path in (ROOT / "conf").rglob("*.yaml")})

@@ -33,8 +33,8 @@ _FRONT = (
     "listed, at most 15 of them; off the front, with the run on it that dominates them most often."
 )
 _PAIRS = (
-    "Curves against each other: first minus second in {distance}, averaged over the range of alignment that both reach, "
-    "read at equal alignment and along the front (that alignment or better). Intervals are paired by prompt "
+    "Curves against each other: first minus second in {distance}, averaged over the range of alignment that "
+    "both reach, read at equal alignment and along the front (that alignment or better). Intervals are paired by prompt "
     "and seed; ± is the half-width they would have without pairing. p is corrected by Holm over the pairs "
     "of one alignment."
 )
