@@ -268,10 +268,15 @@ def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> di
     stages = {stage: folder / file for stage, file in content["stages"].items()}
     if "source" in content:
         return stages
-    parts = sorted((folder / encoder_name).glob("*.safetensors"))
+    return {**encoder_files(encoder_name, folder / encoder_name), **stages}
+
+
+def encoder_files(name: str, folder: Path) -> dict[str, Path]:
+    """A text encoder's weight file under its name, or NAME/FILE for each of several."""
+    parts = sorted(folder.glob("*.safetensors"))
     if len(parts) > 1:
-        return {**{f"{encoder_name}/{part.name}": part for part in parts}, **stages}
-    return {encoder_name: folder / encoder_name / "model.safetensors", **stages}
+        return {f"{name}/{part.name}": part for part in parts}
+    return {name: folder / "model.safetensors"}
 
 
 def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from drawbench_eval.files import digest, sha256_file
 from drawbench_eval.generators.base import Request
-from imagen_ref.cascade import Cascade, checkpoint_files
+from imagen_ref.cascade import Cascade, checkpoint_files, encoder_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage
 from imagen_ref.text.load import load_encoder
@@ -140,7 +140,7 @@ def _files(settings: ImagenSettings) -> dict[str, Path]:
         assert settings.path is not None
         return checkpoint_files(settings.path, text_encoder=settings.text_encoder)
     return {
-        settings.text_encoder: settings.encoder.path / "model.safetensors",
+        **encoder_files(settings.text_encoder, settings.encoder.path),
         "base": settings.stages.base.path,
         "sr64": settings.stages.sr64.path,
     }

@@ -34,9 +34,9 @@ _FRONT = (
 )
 _PAIRS = (
     "Curves against each other: first minus second in {distance}, averaged over the range of alignment that "
-    "both reach, read at equal alignment and along the front (that alignment or better). Intervals are paired by prompt "
-    "and seed; ± is the half-width they would have without pairing. p is corrected by Holm over the pairs "
-    "of one alignment."
+    "both reach, read at equal alignment and along the front (that alignment or better). Intervals are "
+    "paired by prompt and seed; ± is the half-width they would have without pairing. p is corrected by Holm "
+    "over the pairs of one alignment."
 )
 _BANDS = (
     "One curve minus another along the front: each is read at the best that it reaches at that alignment or "
