@@ -16,6 +16,7 @@ VERBS = {
     "protocol": "show a protocol, compare two key by key",
     "ratings": "ratings files -> rates, agreement, rankings",
     "survey": "pages and files for raters; their answers -> ratings",
+    "status": "how far a sweep is, from any shell",
     "store": "what is kept: size, check, clean-up",
 }
 

@@ -9,21 +9,22 @@ corrected together; the effects at single weights describe, they are not tested.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from drawbench_eval.analysis.ablation_estimates import as_effect, detectable, over_trainings, two_sided_p
 from drawbench_eval.analysis.ablation_levels import Block, find_blocks
 from drawbench_eval.analysis.collect import MetricInfo, Run
-from drawbench_eval.analysis.compare_pairs import detectable
 from drawbench_eval.analysis.curve_pairs import compare_curves
 from drawbench_eval.analysis.curves import Curve, guidance_kind, has_metrics, weight_of
 from drawbench_eval.analysis.measures import INFLUENCES
 from drawbench_eval.analysis.paired import Effect, make_panel
 from drawbench_eval.analysis.resampled import recorded
-from drawbench_eval.stats.clustered import Estimate, clustered_mean, t_quantile
+from drawbench_eval.stats.clustered import Estimate, clustered_mean
 from drawbench_eval.stats.multiple import holm_by_family
 
 FRONT = "front"
@@ -52,9 +53,9 @@ class AblationPlan:
 class AblationEffect:
     """A level minus the baseline in one measure (a metric, or "front": the distance along the front).
 
-    `at_weight` has the effect at each shared weight; `detectable` is the difference that would have been
-    found with 80 % power; `num_trainings` counts the training runs that the interval carries, 1 for "these
-    checkpoints".
+    `at_weight` has the effect at each shared weight; `detectable` is the true difference that is found with
+    80 % power at alpha over the size of the family, so with Holm's correction in any case; `degrees`: of
+    freedom; `num_trainings` counts the training runs that the interval carries, 1 for "these checkpoints".
     """
 
     level: str
@@ -65,7 +66,8 @@ class AblationEffect:
     higher_is_better: bool
     unit: str
     num_trainings: int
-    detectable: float
+    degrees: float
+    detectable: float = math.nan
     p_holm: float = math.nan
     at_weight: tuple[tuple[float, Effect], ...] = ()
 
@@ -121,7 +123,7 @@ def ablate(
     for block in blocks:
         effects: list[AblationEffect] = []
         for level in block.levels:
-            effects += _level(block, level, scores, infos, families, plan, alignments, distance)
+            effects += _level(block, level, scores, infos, families, alignments, distance)
         if effects:
             found.append(
                 Ablation(
@@ -171,7 +173,6 @@ def _level(
     scores: Mapping[str, pd.DataFrame],
     infos: Mapping[str, MetricInfo],
     families: Mapping[str, str],
-    plan: AblationPlan,
     alignments: Sequence[str],
     distance: str | None,
 ) -> list[AblationEffect]:
@@ -187,26 +188,20 @@ def _level(
             continue
         estimates = [_mean_difference(pair, scores, name) for pair in trainings]
         estimate, degrees = over_trainings(estimates)
-        at_weight = (
-            tuple(
-                (weight, _as_effect(_mean_difference([pair], scores, name)))
-                for weight, pair in _by_weight(trainings[0])
-            )
-            if len(trainings) == 1
-            else ()
-        )
+        single = trainings[0] if len(trainings) == 1 else ()
+        by_weight = [(weight_of(a), _mean_difference([(a, b)], scores, name)) for a, b in single]
         effects.append(
             AblationEffect(
                 level=level,
                 measure=name,
-                estimate=_as_effect(estimate, degrees),
-                p=_p(estimate, degrees),
+                estimate=as_effect(estimate, degrees),
+                p=two_sided_p(estimate, degrees),
                 family=families[name],
                 higher_is_better=info.higher_is_better,
                 unit=info.unit,
                 num_trainings=len(trainings),
-                detectable=detectable(estimate, alpha=plan.alpha, power=POWER),
-                at_weight=at_weight,
+                degrees=degrees,
+                at_weight=tuple((weight, as_effect(one, one.num_clusters - 1)) for weight, one in by_weight),
             )
         )
     for alignment in alignments if distance else ():
@@ -216,10 +211,6 @@ def _level(
 
 def _scored(runs: Sequence[Run], name: str, scores: Mapping[str, pd.DataFrame]) -> bool:
     return all(has_metrics(run, [name]) and name in scores[run.run_id].columns for run in runs)
-
-
-def _by_weight(pair: Sequence[tuple[Run, Run]]) -> list[tuple[float, tuple[Run, Run]]]:
-    return [(weight_of(a), (a, b)) for a, b in pair]
 
 
 def _mean_difference(
@@ -234,47 +225,6 @@ def _mean_difference(
         values = [recorded(a, metric) - recorded(b, metric) for a, b in pairs]
         estimate = estimate.moved_to(sum(values) / len(values))
     return estimate
-
-
-def over_trainings(estimates: Sequence[Estimate]) -> tuple[Estimate, float]:
-    """The mean of one estimate a training run, its error with the spread between trainings, and its degrees.
-
-    SE^2 = s^2 / k + mean(SE_i^2), with s the standard deviation of the k estimates: the prompts are the same
-    for all trainings, so their error does not shrink with k; what of it is independent counts twice, which
-    errs on the wide side. Degrees of freedom by Satterthwaite. One training: its own error and degrees, and
-    the interval is about that training alone.
-    """
-    count = len(estimates)
-    first = estimates[0]
-    if count == 1:
-        return first, first.num_clusters - 1
-    value = sum(one.value for one in estimates) / count
-    between = sum((one.value - value) ** 2 for one in estimates) / (count - 1) / count
-    sampling = sum(one.standard_error**2 for one in estimates) / count
-    total = between + sampling
-    inner = between**2 / (count - 1) + sampling**2 / max(first.num_clusters - 1, 1)
-    estimate = Estimate(
-        value=value,
-        standard_error=math.sqrt(total),
-        n=min(one.n for one in estimates),
-        num_clusters=first.num_clusters,
-    )
-    return estimate, total**2 / inner if inner > 0 else count - 1
-
-
-def _as_effect(estimate: Estimate, degrees: float | None = None) -> Effect:
-    degrees = estimate.num_clusters - 1 if degrees is None else degrees
-    reach = t_quantile(degrees, 0.95) * estimate.standard_error
-    ci95 = (estimate.value - reach, estimate.value + reach) if math.isfinite(reach) else None
-    return Effect(value=estimate.value, ci95=ci95, n=estimate.n, num_prompts=estimate.num_clusters)
-
-
-def _p(estimate: Estimate, degrees: float) -> float:
-    from scipy.special import stdtr
-
-    if not estimate.standard_error > 0 or not degrees > 0:
-        return math.nan
-    return float(2 * stdtr(degrees, -abs(estimate.value) / estimate.standard_error))
 
 
 def _front(
@@ -303,17 +253,23 @@ def _front(
             higher_is_better=infos[distance].higher_is_better,
             unit=infos[distance].unit,
             num_trainings=1,
-            detectable=math.nan,
+            degrees=pair.front.estimate.num_prompts - 1,
         )
         for pair in pairs
     ]
 
 
 def _corrected(found: Sequence[Ablation]) -> tuple[Ablation, ...]:
-    """With Holm's p within each family, over all levels and blocks."""
+    """With Holm's p within each family, over all levels and blocks, and what is left to be found then."""
     every = [effect for one in found for effect in one.effects]
+    sizes = Counter(effect.family for effect in every)
     adjusted = iter(holm_by_family([effect.p for effect in every], [effect.family for effect in every]))
+
+    def corrected(effect: AblationEffect, alpha: float) -> AblationEffect:
+        least = detectable(effect.estimate, effect.degrees, alpha=alpha / sizes[effect.family], power=POWER)
+        return replace(effect, p_holm=float(next(adjusted)), detectable=least)
+
     return tuple(
-        replace(one, effects=tuple(replace(effect, p_holm=float(next(adjusted))) for effect in one.effects))
+        replace(one, effects=tuple(corrected(effect, one.plan.alpha) for effect in one.effects))
         for one in found
     )

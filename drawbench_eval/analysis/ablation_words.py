@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from drawbench_eval.analysis.ablation import FRONT, Ablation, AblationEffect
 from drawbench_eval.analysis.compare_words import p_in_words
-from drawbench_eval.analysis.findings import decimals, in_words
+from drawbench_eval.analysis.findings import in_words
 from drawbench_eval.analysis.measures import measure
 
 CHECKPOINTS = (
     "Intervals carry the sampling of prompts and seeds only: they are about these checkpoints, and another "
     "training of the same levels would differ by more than they say."
 )
+
+
+def factor_name(factor: str) -> str:
+    """'text encoder' for model.text_encoder."""
+    return factor.removeprefix("model.").replace("_", " ").replace(".", " ")
 
 
 def measure_name(name: str) -> str:
@@ -24,25 +30,52 @@ def measure_name(name: str) -> str:
 
 def finding(ablation: Ablation, level: str) -> str:
     """The one sentence that the numbers support about a level against the baseline."""
-    effects = [effect for effect in ablation.effects if effect.level == level]
-    alpha = ablation.plan.alpha
-    better = [_in_short(effect) for effect in effects if effect.resolved(alpha) and effect.better]
-    worse = [_in_short(effect) for effect in effects if effect.resolved(alpha) and not effect.better]
-    unresolved = [_unresolved(effect) for effect in effects if not effect.resolved(alpha)]
-    parts = []
-    if better:
-        parts.append(f"better than {ablation.baseline} in {_listed(better)}")
-    if worse:
-        parts.append(f"worse {'' if better else f'than {ablation.baseline} '}in {_listed(worse)}")
-    n = max((effect.estimate.n for effect in effects), default=0)
-    if unresolved and parts:
-        parts.append(f"not told apart in {_listed(unresolved)} (not resolved at n = {n})")
-    elif unresolved:
-        parts.append(
-            f"not told apart from {ablation.baseline} in {_listed(unresolved)} (not resolved at n = {n})"
-        )
+    effects = _of(ablation, level)
+    unresolved = [_unresolved(effect) for effect in effects if not effect.resolved(ablation.plan.alpha)]
+    parts = _resolved(ablation, effects)
+    if unresolved:
+        against = "" if parts else f" from {ablation.baseline}"
+        n = max(effect.estimate.n for effect in effects)
+        parts.append(f"not told apart{against} in {_listed(unresolved)} (not resolved at n = {n})")
+    return f"{_subject(ablation, level)} is {'; '.join(parts)}."
+
+
+def short_finding(ablation: Ablation, level: str) -> str:
+    """The same for a summary: what is resolved, and how much is not."""
+    effects = _of(ablation, level)
+    parts = _resolved(ablation, effects)
+    n = max(effect.estimate.n for effect in effects)
+    num_open = sum(not effect.resolved(ablation.plan.alpha) for effect in effects)
+    if not parts:
+        parts = [f"not told apart from {ablation.baseline} in any of {len(effects)} measures (n = {n})"]
+    elif num_open:
+        parts.append(f"{num_open} of {len(effects)} measures are not resolved at n = {n}")
+    return f"{_subject(ablation, level)} is {'; '.join(parts)}."
+
+
+def _of(ablation: Ablation, level: str) -> list[AblationEffect]:
+    return [effect for effect in ablation.effects if effect.level == level]
+
+
+def _subject(ablation: Ablation, level: str) -> str:
+    """'Text encoder t5_small', with what sets the block apart."""
+    name = factor_name(ablation.plan.factor)
     where = f" ({ablation.context})" if ablation.context else ""
-    return f"{level}{where} is {'; '.join(parts)}."
+    return f"{name[:1].upper()}{name[1:]} {level}{where}"
+
+
+def _resolved(ablation: Ablation, effects: Sequence[AblationEffect]) -> list[str]:
+    """'better than none in FID by ...' and 'worse in ...', where there is something."""
+    found = [effect for effect in effects if effect.resolved(ablation.plan.alpha)]
+    parts: list[str] = []
+    for way, own in (
+        ("better", [effect for effect in found if effect.better]),
+        ("worse", [effect for effect in found if not effect.better]),
+    ):
+        if own:
+            against = "" if parts else f" than {ablation.baseline}"
+            parts.append(f"{way}{against} in {_listed([_in_short(effect) for effect in own])}")
+    return parts
 
 
 def trainings(ablation: Ablation) -> str:
@@ -64,8 +97,7 @@ def _unresolved(effect: AblationEffect) -> str:
     name = measure_name(effect.measure)
     if math.isnan(effect.detectable):
         return name
-    least = f"{effect.detectable:.{decimals(effect.detectable, None)}f}"
-    return f"{name} (a difference of {least} would have been found)"
+    return f"{name} (a difference of {effect.detectable:.2g} would be found)"
 
 
 def _listed(items: list[str]) -> str:

@@ -37,7 +37,8 @@ def by_kind(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], metric: 
     """Share of captions of each kind of fact that hold, each over the captions that claim one
     (`<metric>.<kind>`).
 
-    `unreadable` is turned into its complement, "readable", so that higher is better in every row.
+    Kinds that no caption claims are left out. `unreadable` is turned into its complement, "readable", so that
+    higher is better in every row.
     """
     prefix = f"{metric}."
     kinds = sorted({name for run_id in run_ids for name in scores[run_id].columns if name.startswith(prefix)})
@@ -50,7 +51,16 @@ def by_kind(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], metric: 
             cells.append(1 - values if kind == f"{prefix}unreadable" else values)
         columns.append(cells)
     names = [kind.removeprefix(prefix) for kind in kinds]
-    return _breakdown(tuple("readable" if name == "unreadable" else name for name in names), columns)
+    return _claimed(
+        _breakdown(tuple("readable" if name == "unreadable" else name for name in names), columns)
+    )
+
+
+def _claimed(table: Breakdown) -> Breakdown:
+    """Without groups of which nothing was scored in any run."""
+    kept = np.flatnonzero(table.n.sum(axis=1))
+    groups = tuple(table.groups[index] for index in kept)
+    return Breakdown(groups=groups, values=table.values[kept], n=table.n[kept])
 
 
 def _breakdown(groups: tuple[str, ...], columns: Sequence[Sequence[NDArray[np.float64]]]) -> Breakdown:

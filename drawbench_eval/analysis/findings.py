@@ -67,25 +67,26 @@ def verdict_within(estimate: Effect, margin: float) -> Verdict:
 def in_words(estimate: Effect, unit: str = "", *, signed: bool = True) -> str:
     """'+0.031 (95 % interval +0.025 to +0.037)', with as many decimals as the interval supports."""
     digits = decimals(estimate.value, estimate.ci95)
-    sign = "+" if signed else ""
-    value = minus(f"{estimate.value:{sign}.{digits}f}") + (f" {unit}" if unit else "")
+    value = rounded(estimate.value, digits, signed=signed) + (f" {unit}" if unit else "")
     if estimate.ci95 is None:
         return f"{value} (interval undefined)"
-    low, high = (minus(f"{bound:{sign}.{digits}f}") for bound in estimate.ci95)
+    low, high = (rounded(bound, digits, signed=signed) for bound in estimate.ci95)
     rough = f", rough: only {estimate.num_prompts} prompts" if estimate.num_prompts < FEW_PROMPTS else ""
     return f"{value} (95 % interval {low} to {high}{rough})"
 
 
 def decimals(value: float, ci95: tuple[float, float] | None) -> int:
-    """Decimals that give the interval's half-width (or the value, without one) one digit, two if it opens
-    with 1 or 2.
-    """
-    size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 20
+    """Decimals that give the interval's half-width (or half the value, without one) two digits."""
+    size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 2
     if not math.isfinite(size) or size == 0:
         return len(f"{value:g}".partition(".")[2])
-    exponent = math.floor(math.log10(size))
-    digits = 1 if size / 10**exponent >= 3 else 2
-    return min(6, max(0, digits - 1 - exponent))
+    return min(6, max(0, 1 - math.floor(math.log10(size))))
+
+
+def rounded(value: float, digits: int, *, signed: bool = False) -> str:
+    """The number with so many decimals and a typographic minus; one that rounds to 0 has no sign."""
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    return minus(text if float(text) else text.lstrip("+-"))
 
 
 def minus(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from drawbench_eval.files import sha256_bytes
 from drawbench_eval.ratings.aggregation.document import SCHEMA_VERSION
+from drawbench_eval.ratings.shown import SHOWN_FILE, Seen, ShownImages, read_shown
 
 Entry = Mapping[str, Any]
 
@@ -19,11 +20,16 @@ _NEEDED = ("schema_version", "name", "form", "questions", "counts", "files", "ra
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsDocument:
-    """`values` as `drawbench-eval ratings` wrote them into the file of this path and SHA-256."""
+    """`values` as `drawbench-eval ratings` wrote them into the file of this path and SHA-256.
+
+    `seen`: for each model whose images' hashes are known, what runs or sets, by name, have of the images that
+    raters saw; None where no hash is known, or nobody looked.
+    """
 
     path: Path
     sha256: str
     values: Entry
+    seen: Mapping[str, Mapping[str, Seen]] | None = None
 
     @property
     def name(self) -> str:
@@ -47,6 +53,14 @@ class RatingsDocument:
         """What photographs are called among the models."""
         named = [one["reference"] for one in (*self.values["on_par"], *self.values["questions"].values())]
         return tuple(dict.fromkeys(str(name) for name in named if name))
+
+    def shown_images(self) -> ShownImages | None:
+        """Which images raters saw, by the images.json beside it; None where that is not known.
+
+        Raises ValueError where it is something else.
+        """
+        beside = self.path.with_name(SHOWN_FILE)
+        return read_shown(beside) if self.values.get("images") and beside.is_file() else None
 
     def about(self, models: Collection[str]) -> "RatingsDocument":
         """The same without the entries that name a model which is neither one of `models` nor a reference."""

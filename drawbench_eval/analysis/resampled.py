@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from drawbench_eval.analysis.collect import Run
 from drawbench_eval.analysis.measures import INFLUENCES
@@ -28,6 +29,7 @@ from drawbench_eval.analysis.paired import (
 NUM_DRAWS = 2000
 BOOTSTRAP_SEED = 0
 _ENOUGH = 0.95
+_FEW = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +90,15 @@ def recorded(run: Run, metric: str) -> float:
 def two_sided_p(draws: Array) -> float:
     """A p of a true value of 0 from bootstrap draws [n]: twice the smaller tail, at most 1.
 
-    It agrees with the percentile interval: p < 0.05 where that leaves 0 out. NaN with undefined draws above a
-    twentieth, and where all draws are equal.
+    It agrees with the percentile interval: p < 0.05 where that leaves 0 out. Where fewer than 10 draws are in
+    the tail it is the normal law's, if that is smaller: 2,000 draws alone never go below 0.001, which no
+    correction for 50 tests survives. NaN with undefined draws above a twentieth, and where all are equal.
     """
     known = draws[~np.isnan(draws)]
     if len(known) < _ENOUGH * len(draws) or len(known) == 0 or np.ptp(known) == 0:
         return math.nan
     tail = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return min(1.0, 2 * (tail + 1) / (len(known) + 1))
+    p = 2 * (tail + 1) / (len(known) + 1)
+    if tail < _FEW:
+        p = min(p, float(2 * ndtr(-abs(known.mean()) / known.std())))
+    return min(1.0, p)

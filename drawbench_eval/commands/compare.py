@@ -99,6 +99,7 @@ def compare(config: DictConfig) -> None:
     contestants = [_contestant(name, one, values) for name, one in sets.items()]
     board = make_leaderboard(make_field(contestants), choices)
     _require_rated(board.field.categories, ratings)
+    ratings = _held_against(contestants, ratings)
     label = values["label"] or "compare"
     name = f"{label}-{_hash(board, ratings)}"
     folder = Path(output) if output else Path(values["results"]) / "compare" / name
@@ -142,6 +143,15 @@ def _require_rated(prompts: Collection[str], ratings: "Sequence[RatingsDocument]
                 f"compare.ratings: {document.path}: none of the {len(rated)} rated prompts, such as "
                 f"{rated[0]!r}, is one of the {len(prompts)} compared"
             )
+
+
+def _held_against(
+    contestants: "Sequence[Contestant]", ratings: "tuple[RatingsDocument, ...]"
+) -> "tuple[RatingsDocument, ...]":
+    """The ratings with what is known of their images; ValueError where raters saw others."""
+    from drawbench_eval.commands.ratings_images import held_against_sets
+
+    return held_against_sets("compare.ratings", ratings, {one.name: one.run.folder for one in contestants})
 
 
 def _hash(board: "Leaderboard", ratings: "tuple[RatingsDocument, ...]") -> str:

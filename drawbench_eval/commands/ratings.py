@@ -60,6 +60,7 @@ class RatingsVerbSettings:
     allow: AllowSettings
     quality: QualitySettings
     runs: Mapping[str, Any] | None
+    images: tuple[Path, ...] | None
     figures: bool
     prompts: Mapping[str, Any]
 
@@ -79,6 +80,7 @@ def main() -> None:
 def ratings(config: DictConfig) -> None:
     """Read the ratings that `config` names, write what they say, and print the main of it."""
     # Heavy imports happen here, so that --help and --cfg stay quick.
+    from drawbench_eval.commands.ratings_images import images_of_runs, shown_beside
     from drawbench_eval.ratings import Allowance, Layout, filter_raters, read_ratings, refuse, write_rejects
     from drawbench_eval.ratings.aggregation import ResultSettings, rating_results
     from drawbench_eval.ratings.aggregation.write import rating_document, write_document
@@ -97,7 +99,10 @@ def ratings(config: DictConfig) -> None:
     rules = settings.quality.rules
     runs = _runs(settings.runs)
 
-    imported = read_ratings(_files(settings.paths), layout, Allowance(strict=False))
+    files = _files(settings.paths)
+    shown = shown_beside(files, settings.images)
+    imported = read_ratings(files, layout, Allowance(strict=False))
+    images = images_of_runs(shown, settings.runs, imported.table)
     without_people = _without_people(settings.prompts, imported)
     folder = settings.output or settings.results / "ratings" / _name(
         settings, imported, layout, asked, runs, without_people
@@ -110,8 +115,8 @@ def ratings(config: DictConfig) -> None:
             raise ValueError(f"{error}; all of them: {folder / 'rejected.csv'}") from error
     filtered = filter_raters(imported.table, rules)
     results = rating_results(filtered, imported.questions, asked, without_people=without_people, runs=runs)
-    document = rating_document(imported, filtered, rules, results, asked, name=folder.name)
-    write_document(folder, document, imported)
+    document = rating_document(imported, filtered, rules, results, asked, images, name=folder.name)
+    write_document(folder, document, imported, shown)
     if settings.figures:
         from drawbench_eval.report.ratings_figures import ratings_figures, write_figures
 

@@ -12,8 +12,8 @@ Entry = Mapping[str, Any]
 _NUM_SHOWN = 24
 _NUM_TESTS = 12
 _FEW, _POOLED = " *", " +"
-_CHOICES = ("question", "a : b", "a %", "indiff. %", "b %", "a, split", "95 %", "n")
-_VALUES = ("question", "model", "value", "95 %", "n")
+_CHOICES = ("a : b", "a %", "indiff. %", "b %", "a, split", "95 %", "n")
+_VALUES = ("model", "value", "95 %", "n")
 
 
 def say(document: Entry, folder: Path) -> None:
@@ -27,18 +27,11 @@ def say(document: Entry, folder: Path) -> None:
     dropped = {entry["rater_id"] for entry in document["raters"]["dropped"]}
     if dropped:
         print(f"left out by the rules: {len(dropped)} raters; results with and without them follow")
-    for columns, entries in (
+    for columns, lines in (
         (_CHOICES, choice_lines(document["results"])),
         (_VALUES, value_lines(document["results"])),
     ):
-        if entries:
-            table = _table(columns)
-            for line in entries[:_NUM_SHOWN]:
-                table.add_row(*line)
-            Console().print(table)
-            _explain(entries)
-            if len(entries) > _NUM_SHOWN:
-                print(f"{len(entries) - _NUM_SHOWN} more in ratings.json")
+        _tables(columns, lines)
     _tests(document["comparisons"])
     for entry in document["agreement"]:
         if entry["model"] is None and entry["pair"] is None:
@@ -48,9 +41,30 @@ def say(document: Entry, folder: Path) -> None:
     for entry in document["metrics"]:
         if entry["model"] is None:
             _metric(entry)
+    if document["metrics"] or (document["images"] or {}).get("runs"):
+        _images(document["images"])
     for entry in document["not_offered"]:
         print(f"no {entry['what']} of {entry['question']}{_who(entry)}: {entry['reason']}")
     print(f"{folder / 'ratings.json'}: all of it")
+
+
+def _tables(columns: Sequence[str], lines: Sequence[tuple[str, ...]]) -> None:
+    """A table for each question, which stands above it; names may be folded, numbers not."""
+    shown = lines[:_NUM_SHOWN]
+    for about in dict.fromkeys(line[0] for line in shown):
+        table = Table(title=about, title_justify="left", title_style="bold")
+        for name in columns:
+            is_text = name in ("model", "a : b")
+            table.add_column(
+                name, overflow="fold", no_wrap=not is_text, justify="left" if is_text else "right"
+            )
+        for line in shown:
+            if line[0] == about:
+                table.add_row(*line[1:])
+        Console().print(table)
+    _explain(lines)
+    if len(lines) > _NUM_SHOWN:
+        print(f"{len(lines) - _NUM_SHOWN} more in ratings.json")
 
 
 def _explain(lines: Sequence[tuple[str, ...]]) -> None:
@@ -59,15 +73,6 @@ def _explain(lines: Sequence[tuple[str, ...]]) -> None:
         print("*: the interval rests on fewer than 10 prompts or raters")
     if any(interval.endswith(_POOLED) for interval in intervals):
         print("+: as if judgements were independent; neither prompts nor raters are known")
-
-
-def _table(columns: Sequence[str]) -> Table:
-    """Names may be folded, numbers not."""
-    table = Table()
-    for name in columns:
-        is_text = name in ("question", "model", "a : b")
-        table.add_column(name, overflow="fold", no_wrap=not is_text, justify="left" if is_text else "right")
-    return table
 
 
 def choice_lines(rows: Sequence[Entry]) -> list[tuple[str, ...]]:
@@ -162,6 +167,19 @@ def _metric(entry: Entry) -> None:
         f"{entry['metric']} against {entry['question']}{_who(entry)} ({entry['scope']}): "
         f"{', '.join(said) or 'undefined'}; {entry['num_items']} items{unscored}"
     )
+
+
+def _images(images: Entry | None) -> None:
+    """Whether the scores are of the very images that raters saw."""
+    held = {} if images is None else images["runs"]
+    for model, seen in held.items():
+        same, all_shown = seen["same"], seen["shown"]
+        print(f"{model}: {same} of the {all_shown} images that raters saw are the run's, by their hashes")
+    if not held:
+        print(
+            "whether raters saw these very images is not known: no hashes of images came with the ratings "
+            "(images.json of survey)"
+        )
 
 
 def _ranks(interval: Sequence[int]) -> str:

@@ -84,13 +84,16 @@ def main() -> None:
 def report(config: DictConfig) -> None:
     """Write the report of the sweep, or of all runs, that `config` names."""
     from drawbench_eval.commands.planning import writable
+    from drawbench_eval.commands.ratings_images import found_in_runs
     from drawbench_eval.commands.ratings_read import rating_documents
     from drawbench_eval.report import write_report
     from drawbench_eval.report.bundle import write_bundle
 
     settings = build(ReportSettings, plain(config))
     data = _load(settings)
-    data = replace(data, ratings=rating_documents("ratings.paths", settings.ratings.paths))
+    documents = rating_documents("ratings.paths", settings.ratings.paths)
+    folders = {f"{run.label} ({run.run_id})": run.folder for run in data.complete}
+    data = replace(data, ratings=found_in_runs(documents, folders))
     if settings.bundle and settings.results.is_file():
         raise ValueError(f"bundle: {settings.results} is a bundle already; copy it")
     writable("output", settings.folder)

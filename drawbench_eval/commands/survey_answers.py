@@ -11,6 +11,7 @@ from drawbench_eval.commands.door import conf_folder
 from drawbench_eval.commands.settings import build, suggestion
 from drawbench_eval.files import ensure_folder
 from drawbench_eval.ratings import Layout, read_ratings, write_ratings
+from drawbench_eval.ratings.shown import SHOWN_FILE, write_shown
 from drawbench_eval.ratings.survey import Key, read_key, resolve
 
 # The layouts of what pages save, by the form of the ratings.
@@ -19,6 +20,8 @@ PAGE_LAYOUTS = {"pairwise": "survey_pairwise", "pointwise": "survey_pointwise"}
 
 def read_back(key_path: Path, answers: Sequence[Path], *, layout: str | None, output: Path | None) -> None:
     """Write the ratings in files or folders under names, one file a form, and say whose they are.
+
+    images.json beside them says which images raters saw.
 
     Raises ValueError for answers that cannot be read, and for such as the key does not know.
     """
@@ -29,6 +32,7 @@ def read_back(key_path: Path, answers: Sequence[Path], *, layout: str | None, ou
     ]
     output = output or key_path.parent / "ratings"
     ensure_folder(output)
+    write_shown(output / SHOWN_FILE, key.images)
     for one in resolved:
         path = output / f"{one.form}.csv"
         write_ratings(path, one.table, one.form)

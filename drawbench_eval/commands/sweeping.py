@@ -1,8 +1,10 @@
 """The Hydra callback around a sweep of `evaluate`: plans and records it first, counts what came out last."""
 
+import atexit
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,9 +34,15 @@ class SweepRecorder(Callback):
     """
 
     def __init__(self) -> None:
-        # Point by point, the images still to be made; empty in a launcher's worker process.
+        # Point by point, the images still to be made.
         self._pending: tuple[int, ...] = ()
         self._started = 0.0
+        self._screen = ExitStack()
+        self._says_each = False
+
+    def __reduce__(self) -> tuple[type["SweepRecorder"], tuple[()]]:
+        """In a launcher's worker process it knows of nothing, and says nothing."""
+        return SweepRecorder, ()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Compose and check every point, record the sweep, and say what it costs."""
@@ -44,15 +52,32 @@ class SweepRecorder(Callback):
             self._pending = _start(config, _plan(config, str(kwargs["config_name"])))
             with open_dict(config):
                 config.hydra.runtime.choices[SWEEP_CHOICE] = _name(config)
-            self._started = time.monotonic()
+            self._show(config)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             sys.exit(report_mistake(error))
+
+    def _show(self, config: DictConfig) -> None:
+        """Keep the sweep's state on the screen: a table on a terminal that nobody else writes to, else lines."""
+        from drawbench_eval.commands.live import shown_while
+        from drawbench_eval.runs import sweep
+
+        self._started = time.monotonic()
+        launcher = str(config.hydra.launcher._target_)
+        table = sys.stderr.isatty() and "joblib" not in launcher
+        one_by_one = "basic" in launcher
+        if table or not one_by_one:
+            results = Path(str(config.results))
+            record = sweep.read_sweep(results, _name(config))
+            self._screen.enter_context(shown_while(results, record, table=table))
+            # An interrupted sweep gives the terminal back too.
+            atexit.register(self._screen.close)
+        self._says_each = one_by_one and not table
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ARG002
         """Say how much of the sweep is left, from what it took so far."""
         from drawbench_eval.runs.progress import duration
 
-        if not self._pending:
+        if not self._says_each:
             return
         number = int(config.hydra.job.num)
         made, left = sum(self._pending[: number + 1]), sum(self._pending[number + 1 :])
@@ -69,7 +94,8 @@ class SweepRecorder(Callback):
             return
         results = Path(str(config.results))
         record = sweep.read_sweep(results, _name(config))
-        see_to_rest(config, str(kwargs["config_name"]), results, record)
+        with self._screen:
+            see_to_rest(config, str(kwargs["config_name"]), results, record)
         counts = sweep.progress(results, record.run_ids)
         _print_table(results, record)
         total, complete = sum(counts.values()), counts["complete"]

@@ -8,17 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drawbench_eval.analysis.ablation import Ablation, AblationEffect
-from drawbench_eval.analysis.ablation_words import finding, measure_name, trainings
-from drawbench_eval.analysis.compare_words import p_in_words
-from drawbench_eval.analysis.findings import decimals
+from drawbench_eval.analysis.ablation_words import finding, measure_name, short_finding, trainings
 from drawbench_eval.report.blocks import Block, Bullets, DataTable, Paragraph, Picture, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import tied
-from drawbench_eval.report.numbers import fixed
 from drawbench_eval.report.panels import set_title
 from drawbench_eval.report.spots import as_csv
 from drawbench_eval.report.style import GREY, TEXT_WIDTH, Drawn, figure_style, to_svg
-from drawbench_eval.report.tables import Cell, Table
+from drawbench_eval.report.tables import Cell, Table, effect_cell, p_cell
 
 MOST_LEVELS = 24
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
@@ -65,9 +62,10 @@ def ablation_section(data: ReportData) -> Section:
 
 
 def ablation_sentences(data: ReportData, most: int) -> list[str]:
-    """The first findings, for the summary."""
-    said = [finding(ablation, level) for ablation in data.ablations for level in ablation.levels]
-    return said[:most]
+    """The first findings in short, for the summary."""
+    said = [short_finding(ablation, level) for ablation in data.ablations for level in ablation.levels]
+    more = [f"{len(said) - most} more comparisons of this ablation are below."] if len(said) > most else []
+    return [*said[:most], *more]
 
 
 def _weights(ablation: Ablation) -> str:
@@ -91,12 +89,6 @@ def _families(ablation: Ablation) -> str:
 def _table(ablation: Ablation) -> Table:
     rows = []
     for effect in ablation.effects:
-        estimate = effect.estimate
-        digits = decimals(estimate.value, estimate.ci95)
-        shown = "undefined"
-        if estimate.ci95 is not None:
-            shown = f"{fixed(estimate.ci95[0], digits)} to {fixed(estimate.ci95[1], digits)}"
-        p = p_in_words(effect.p_holm).removeprefix("p = ").removeprefix("p ")
         word = "not resolved"
         if effect.resolved(ablation.plan.alpha):
             word = "better" if effect.better else "worse"
@@ -104,14 +96,10 @@ def _table(ablation: Ablation) -> Table:
             (
                 Cell(text=effect.level, key=effect.level),
                 Cell(text=measure_name(effect.measure), key=effect.measure),
-                Cell(
-                    text=f"{'+' if estimate.value > 0 else ''}{fixed(estimate.value, digits)}",
-                    detail=shown,
-                    key=estimate.value,
-                ),
-                Cell(text=p, key=effect.p_holm if effect.p_holm >= 0 else 2.0),
+                effect_cell(effect.estimate),
+                p_cell(effect.p_holm),
                 Cell(text=word, key=word),
-                Cell(text=str(estimate.n), key=estimate.n),
+                Cell(text=str(effect.estimate.n), key=effect.estimate.n),
                 Cell(text=str(effect.num_trainings), key=effect.num_trainings),
             )
         )

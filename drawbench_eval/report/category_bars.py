@@ -20,12 +20,13 @@ MOST_BARS = 4
 _HATCHES = ("", "////", "....", "xx")
 
 
-def bar_settings(data: ReportData) -> tuple[tuple[Curve, Run], ...]:
+def bar_settings(data: ReportData, metric: str) -> tuple[tuple[Curve, Run], ...]:
     """At most four curves at one guidance weight: the smallest above 1 that all have, else their first.
 
     The weight is chosen by this rule and not by looking at the results.
     """
-    curves = [curve for curve in data.curves if curve.name in data.featured][-MOST_BARS:]
+    scored = [curve.with_metrics([metric]) for curve in data.curves if curve.name in data.featured]
+    curves = [curve for curve in scored if curve.runs][-MOST_BARS:]
     shared = sorted(set.intersection(*(set(curve.weights) for curve in curves))) if curves else []
     weight = next((one for one in shared if one > 1), shared[0] if shared else None)
     return tuple((curve, curve.runs[0] if weight is None else curve.at(weight)) for curve in curves)

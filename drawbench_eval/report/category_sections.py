@@ -28,7 +28,7 @@ def categories_section(data: ReportData) -> Section:
     name = measure(metric).title
     width = heatmap_width(len(chosen))
     blocks: list[Block] = []
-    bars = category_bars(data, metric, bar_settings(data))
+    bars = category_bars(data, metric, bar_settings(data, metric))
     if bars is not None:
         blocks.append(
             Picture(

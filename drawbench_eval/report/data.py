@@ -10,9 +10,11 @@ import pandas as pd
 
 from drawbench_eval.analysis.ablation import Ablation, AblationPlan, ablate
 from drawbench_eval.analysis.ablation_levels import find_factor
+from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.collect import (
     MetricInfo,
     Run,
+    comparable,
     metric_infos,
     outside,
     read_runs,
@@ -82,6 +84,11 @@ class ReportData:
         """The runs that failed, broke off or never began."""
         return tuple(run for run in self.runs if run.status != "complete")
 
+    @property
+    def ablation_leads(self) -> bool:
+        """Whether the ablation is what the runs are about: of thresholding, the paper's claims say more."""
+        return bool(self.ablations) and self.ablations[0].plan.factor != THRESHOLD
+
     def shown(self) -> ReportData:
         """The same with the featured curves alone: for what has a row a curve."""
         curves = tuple(curve for curve in self.curves if curve.name in self.featured)
@@ -129,7 +136,7 @@ def load_sweep(
     plan = ablation or _own_plan(runs, sweep)
     return ReportData(
         name=name or "all runs",
-        title=title or _title(curves),
+        title=title or _title(curves, plan),
         sweep=sweep,
         runs=runs,
         scores=scores,
@@ -201,15 +208,16 @@ def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | 
     factor = find_factor(runs)
     if factor is None:
         return None
-    values = {run.factors.get(factor) for run in runs if run.status == "complete"}
+    values = {comparable(run.factors.get(factor)) for run in runs if run.status == "complete"}
     if factor == THRESHOLD and "dynamic" in values:
         return AblationPlan(factor=factor, baseline="dynamic")
     planned = list(sweep.swept.get(factor, ())) if sweep else []
-    first = next((value for value in planned if value in values), None)
+    first = next((value for value in planned if comparable(value) in values), None)
     return AblationPlan(factor=factor, baseline=first)
 
 
-def _title(curves: tuple[Curve, ...]) -> str:
+def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:
     varied = ["guidance weight"] if any(len(curve.weights) > 1 for curve in curves) else []
     varied += ["thresholding"] if len({curve.mode for curve in curves}) > 1 else []
+    varied += [factor_name(plan.factor)] if plan and plan.factor != THRESHOLD else []
     return " and ".join(varied).capitalize() or "Evaluation report"

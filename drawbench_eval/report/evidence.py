@@ -1,5 +1,6 @@
 """The findings as a section: a matrix of verdicts, then for each claim what was measured and how."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,9 @@ _INTRO = (
     "when on the other, not resolved when it holds both. All comparisons are between the same prompts and "
     "seeds."
 )
+
+
+_TIED = re.compile(r"\b[wnp] [=<] |95 %")
 
 
 def verdicts_section(data: ReportData) -> Section:
@@ -69,25 +73,48 @@ def _by_context(data: ReportData) -> dict[str, list[Finding]]:
     return contexts
 
 
+def verdict_sentences(data: ReportData) -> list[str]:
+    """How the claims fared: each claim once a verdict, with its measures where they do not agree."""
+    findings = tested(data)
+    if not findings:
+        return []
+    keys = dict.fromkeys(finding.key for finding in findings)
+    names = " and ".join(measure(name).short for name in data.alignments) or "the metrics there are"
+    what = f"{len(keys)} claim{'s' if len(keys) > 1 else ''} of the Imagen paper on guidance and thresholding"
+    said = [f"{what}, tested by {names}: of {len(findings)} verdicts {count_verdicts(findings)}."]
+    for verdict, intro in (
+        ("seen", "As in the paper"),
+        ("opposite", "Against the paper"),
+        ("not resolved", "Not resolved"),
+    ):
+        named = [_claim(key, verdict, findings) for key in keys]
+        if any(named):
+            said.append(f"{intro}: {'; '.join(name for name in named if name)}.")
+    return said
+
+
 def count_verdicts(findings: Sequence[Finding]) -> str:
     """'14 seen, 1 not resolved'."""
     counts = Counter(str(finding.verdict) for finding in findings)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERDICTS if counts[verdict])
 
 
-def in_short(finding: Finding, data: ReportData) -> str:
-    """The claim in running text, with the measure where there are several."""
-    claim = finding.claim[:1].lower() + finding.claim[1:]
-    if len(data.alignments) > 1 and finding.metric in data.alignments:
-        return f"{claim} ({measure(finding.metric).short})"
-    return claim
+def _claim(key: str, verdict: str, findings: Sequence[Finding]) -> str:
+    """The claim in running text where it has this verdict, "" where it has not."""
+    own = [finding for finding in findings if finding.key == key]
+    found = [finding for finding in own if finding.verdict == verdict]
+    if not found:
+        return ""
+    claim = own[0].claim[:1].lower() + own[0].claim[1:]
+    if len(found) == len(own):
+        return claim
+    where = [", ".join(filter(None, (measure(one.metric).short, one.context))) for one in found]
+    return f"{claim} ({' and '.join(where)})"
 
 
 def tied(text: str) -> str:
-    """The text with spaces that do not break in 'w = 4' and '95 %'."""
-    return (
-        text.replace("w = ", "w\u00a0=\u00a0").replace("n = ", "n\u00a0=\u00a0").replace("95 %", "95\u00a0%")
-    )
+    """The text with spaces that do not break in 'w = 4', 'p < 0.001' and '95 %'."""
+    return _TIED.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def _matrix(data: ReportData, findings: Sequence[Finding]) -> Verdicts:

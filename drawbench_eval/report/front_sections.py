@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from drawbench_eval.analysis.compare_words import p_in_words
 from drawbench_eval.analysis.curve_pairs import CurvePair, Gap
 from drawbench_eval.analysis.findings import decimals
 from drawbench_eval.analysis.fronts import SURE, Front
@@ -17,10 +17,10 @@ from drawbench_eval.report.blocks import Block, Bullets, DataTable, Paragraph, P
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import tied
 from drawbench_eval.report.numbers import column_decimals, fixed
-from drawbench_eval.report.panels import set_title
+from drawbench_eval.report.panels import above_panels, set_title
 from drawbench_eval.report.spots import as_csv
 from drawbench_eval.report.style import TEXT_WIDTH, Drawn, figure_style, to_svg
-from drawbench_eval.report.tables import Cell, Table
+from drawbench_eval.report.tables import Cell, Table, effect_cell, p_cell
 
 MOST_ROWS = 15
 MOST_BANDS = 3
@@ -36,7 +36,8 @@ _PAIRS = (
     "Curves against each other: first minus second in {distance}, averaged over the range of alignment that "
     "both reach, read at equal alignment and along the front (that alignment or better). Intervals are "
     "paired by prompt and seed; ± is the half-width they would have without pairing. p is corrected by Holm "
-    "over the pairs of one alignment."
+    "over the pairs of one alignment. An interval is undefined where the curves share no range in more than "
+    "a twentieth of the resamplings."
 )
 _BANDS = (
     "One curve minus another along the front: each is read at the best that it reaches at that alignment or "
@@ -152,21 +153,9 @@ def _pairs_table(data: ReportData) -> Table:
 
 
 def _gap_cells(gap: Gap) -> list[Cell]:
-    effect = gap.estimate
-    digits = decimals(effect.value, effect.ci95)
-    shown = "undefined"
-    if effect.ci95 is not None:
-        shown = f"{fixed(effect.ci95[0], digits)} to {fixed(effect.ci95[1], digits)}"
-    p = p_in_words(gap.p_holm).removeprefix("p = ").removeprefix("p ")
-    return [
-        Cell(
-            text=f"{'+' if effect.value > 0 else ''}{fixed(effect.value, digits)}",
-            detail=shown,
-            key=effect.value,
-        ),
-        Cell(text=fixed(gap.unpaired, digits), key=gap.unpaired if gap.unpaired >= 0 else -1.0),
-        Cell(text=p, key=gap.p_holm if gap.p_holm >= 0 else 2.0),
-    ]
+    digits = decimals(gap.estimate.value, gap.estimate.ci95)
+    unpaired = Cell(text=fixed(gap.unpaired, digits), key=gap.unpaired if gap.unpaired >= 0 else -1.0)
+    return [effect_cell(gap.estimate), unpaired, p_cell(gap.p_holm)]
 
 
 def differences_figure(data: ReportData) -> Drawn:
@@ -197,15 +186,13 @@ def differences_figure(data: ReportData) -> Drawn:
             better = "above" if data.metrics[data.distance].higher_is_better else "below"
             if index == 0:
                 ax.set_ylabel(f"difference in {measure(data.distance).short}\n({better} 0: first is better)")
-            set_title(ax, index, "")
-        handles, names = [], []
+            ax.locator_params(axis="x", nbins=5)
+            set_title(ax, index, "", alone=len(shown) == 1)
+        handles: dict[str, Artist] = {}
         for ax in axes:
-            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-                if name not in names:
-                    handles.append(handle)
-                    names.append(name)
-        columns = max(1, min(3, 105 // (max(map(len, names)) + 7)))
-        figure.legend(handles, names, loc="outside upper center", ncols=columns)
+            found, names = ax.get_legend_handles_labels()
+            handles |= dict(zip(names, found, strict=True))
+        above_panels(figure, list(handles.values()))
         return Drawn(svg=to_svg(figure), width=width, data=_differences_csv(data))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from drawbench_eval.analysis.findings import decimals, minus
+from drawbench_eval.analysis.findings import decimals, rounded
 
 
 def column_decimals(intervals: Iterable[tuple[float, float]]) -> int:
@@ -16,7 +16,7 @@ def column_decimals(intervals: Iterable[tuple[float, float]]) -> int:
 
 def fixed(value: float, digits: int) -> str:
     """The number with so many decimals and a typographic minus; a dash where it is undefined."""
-    return "–" if math.isnan(value) else minus(f"{value:.{digits}f}")
+    return "–" if math.isnan(value) else rounded(value, digits)
 
 
 def setting(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -68,14 +69,29 @@ def add_legend(
     handles = [_entry(styles[curve.name], _legend_name(curve)) for curve in shown]
     if len(shown) < len(curves):
         handles.append(_entry(OTHER, f"{len(curves) - len(shown)} other curves"))
-    if standings:
-        handles += [
-            _entry(LineStyle(color=GREY, marker="o", line="none"), label, face=face)
-            for label, face in (("on the front", GREY), ("not resolved", toned(GREY)), ("dominated", "white"))
-        ]
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(1, min(4, len(handles), 112 // (longest + 7)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+    marks = [
+        _entry(LineStyle(color=GREY, marker="o", line="none"), label, face=face)
+        for label, face in (("on the front", GREY), ("not resolved", toned(GREY)), ("dominated", "white"))
+    ]
+    above_panels(figure, handles, marks if standings else [])
+
+
+def above_panels(figure: Figure, *groups: Sequence[Artist]) -> None:
+    """A legend above all panels, each group of entries in rows of its own."""
+    groups = tuple(group for group in groups if group)
+    longest = max(len(str(handle.get_label())) for group in groups for handle in group)
+    columns = max(1, min(4, max(map(len, groups)), 112 // (longest + 7)))
+    rows = [
+        [*group[start : start + columns], *[_BLANK] * (start + columns - len(group))]
+        for group in groups
+        for start in range(0, len(group), columns)
+    ]
+    # matplotlib fills columns first.
+    ordered = [row[column] for column in range(columns) for row in rows]
+    figure.legend(handles=ordered, loc="outside upper center", ncols=columns)
+
+
+_BLANK = Line2D([], [], linestyle="none", label=" ")
 
 
 def _entry(style: LineStyle, label: str, *, face: str = "white") -> Line2D:
@@ -103,7 +119,7 @@ def _legend_name(curve: Curve) -> str:
     return curve.name.replace(curve.mode, _MODE_NAMES.get(curve.mode, curve.mode), 1)
 
 
-def set_title(ax: Axes, index: int, text: str) -> None:
-    """'(a) text', flush left."""
-    letter = f"({chr(ord('a') + index)})"
+def set_title(ax: Axes, index: int, text: str, *, alone: bool = False) -> None:
+    """'(a) text', flush left; without the letter for a panel `alone`."""
+    letter = "" if alone else f"({chr(ord('a') + index)})"
     ax.set_title(f"{letter} {text}".strip(), loc="left")

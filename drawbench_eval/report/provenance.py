@@ -25,10 +25,10 @@ def provenance_section(data: ReportData) -> Section:
         blocks.append(_incomplete(data.incomplete))
     if data.sweep is not None:
         overrides = [shlex.quote(override) for override in data.sweep.created_from]
-        evaluate = " ".join(["drawbench-eval evaluate -m", *overrides])
-        blocks.append(
-            Commands(lines=(evaluate, f"drawbench-eval report sweep={shlex.quote(data.sweep.name)}"))
-        )
+        place = [override for override in overrides if override.startswith("results=")]
+        evaluate = ["drawbench-eval evaluate -m", *overrides]
+        report = ["drawbench-eval report", *place, f"sweep={shlex.quote(data.sweep.name)}"]
+        blocks.append(Commands(lines=(" ".join(evaluate), " ".join(report))))
     varied = varying(data.runs)
     blocks += [
         Pairs(

@@ -13,12 +13,9 @@ from drawbench_eval.report.blocks import Picture, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.panels import set_title, values
 from drawbench_eval.report.spots import as_csv
-from drawbench_eval.report.style import TEXT_WIDTH, Drawn, figure_style, to_svg
+from drawbench_eval.report.style import STYLES, TEXT_WIDTH, Drawn, figure_style, mode_style, to_svg
 
 PANELS = {"a": "size of the text encoder", "b": "size of the U-Net", "c": "thresholding"}
-_COLOURS = ("#E69F00", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
-_MARKERS = "v^osD"
-_LINES = (":", "--", "-", "-.", (0, (5, 1)))
 
 
 def published_section(data: ReportData) -> Section:
@@ -35,9 +32,14 @@ def published_section(data: ReportData) -> Section:
         else "They stand on a panel of their own: the metrics of this report are others, and only the shapes "
         "of curves can be compared."
     )
+    several = (
+        "Panels differ in training length and are not comparable with one another. "
+        if len(panels) > 1
+        else ""
+    )
     caption = (
-        f"The paper's curves ({FIGURE_4}, to about ±0.0005 in CLIP score and ±0.15 in FID). Panels differ in "
-        f"training length and are not comparable with one another. {beside}"
+        f"The paper's curves ({FIGURE_4}, to about ±0.0005 in CLIP score and ±0.15 in FID); numbers "
+        f"are guidance weights. {several}{beside}"
     )
     picture = Picture(
         name="published",
@@ -62,7 +64,7 @@ def _same_metrics(data: ReportData) -> bool:
 
 
 def published_figure(data: ReportData, panels: tuple[str, ...]) -> Drawn:
-    """The panels beside each other, weights 1 and the largest written at the ends of each curve."""
+    """The panels beside each other; of each curve the smallest and the largest weight are written."""
     curves = published_curves()
     width = TEXT_WIDTH if len(panels) > 1 else 0.6 * TEXT_WIDTH
     with figure_style("published"):
@@ -70,24 +72,35 @@ def published_figure(data: ReportData, panels: tuple[str, ...]) -> Drawn:
         axes = np.atleast_1d(np.asarray(figure.subplots(1, len(panels))))
         for index, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
             for number, curve in enumerate(curve for curve in curves if curve.panel == panel):
+                style = mode_style(curve.series) or STYLES[number]
                 ax.plot(
                     curve.clip_score,
                     curve.fid_10k,
-                    linestyle=_LINES[number],
-                    marker=_MARKERS[number],
+                    linestyle=style.line,
+                    marker=style.marker,
                     markersize=2.6,
-                    color=_COLOURS[number],
+                    color=style.color,
                     label=curve.series,
                 )
-            if _same_metrics(data):
-                for own in data.curves:
-                    ax.plot(values(own, "clip_score")[0], values(own, "fid")[0], "k-", linewidth=0.8)
+                for end in (0, -1):
+                    ax.annotate(
+                        f"{curve.weights[end]:g}",
+                        (curve.clip_score[end], curve.fid_10k[end]),
+                        xytext=(4, 2),
+                        textcoords="offset points",
+                        color=style.color,
+                        fontsize=6,
+                    )
+            for own in data.curves if _same_metrics(data) else ():
+                label = "these runs" if own is data.curves[0] else None
+                ax.plot(values(own, "clip_score")[0], values(own, "fid")[0], "k-", linewidth=0.8, label=label)
+            ax.margins(x=0.08)
             ax.set_xlabel("CLIP score (cosine; higher is better)")
             if index == 0:
                 ax.set_ylabel("FID-10K (lower is better)")
             ax.locator_params(axis="x", nbins=5)
             ax.legend(loc="upper left", handlelength=2.4)
-            set_title(ax, index, PANELS[panel])
+            set_title(ax, index, PANELS[panel], alone=len(panels) == 1)
         return Drawn(svg=to_svg(figure), width=width, data=_csv(curves, panels))
 
 

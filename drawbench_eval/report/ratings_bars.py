@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from drawbench_eval.report.ratings_style import (
@@ -29,7 +30,8 @@ def preference_bars(rows: Sequence[Entry], pair: Sequence[str]) -> Figure:
     questions = list(dict.fromkeys(row["question"] for row in rows))
     labels = _labels(rows)
     height = 0.95 + 0.21 * len(labels)
-    figure = Figure(figsize=(min(TEXT_WIDTH, 2.1 + 2.3 * len(questions)), height), layout="constrained")
+    layout = ConstrainedLayoutEngine(wspace=0.06)
+    figure = Figure(figsize=(min(TEXT_WIDTH, 2.1 + 2.3 * len(questions)), height), layout=layout)
     axes = figure.subplots(1, len(questions), sharey=True, squeeze=False)[0]
     for ax, question in zip(axes, questions, strict=True):
         _panel(ax, [row for row in rows if row["question"] == question], labels)
@@ -38,6 +40,8 @@ def preference_bars(rows: Sequence[Entry], pair: Sequence[str]) -> Figure:
     rows_from_top(axes[0], [_with_size(label, sizes.get(label)) for label in labels])
     for ax in axes:
         ax.set_ylim(len(labels) - 0.4, -0.6)
+    # Between the names and the bars stand numbers.
+    axes[0].tick_params(axis="y", pad=15)
     names = [f"prefer {shortened(pair[0])}", "indifferent", f"prefer {shortened(pair[1])}"]
     handles = [Patch(color=color, label=name) for color, name in zip(CHOICE_COLORS, names, strict=True)]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
@@ -69,8 +73,8 @@ def _panel(ax: Axes, rows: Sequence[Entry], labels: Sequence[str]) -> None:
     for statistic, color in zip(_SHARES, CHOICE_COLORS, strict=True):
         shares = np.array([_share(found, label, statistic) for label in labels])
         ax.barh(range(len(labels)), shares, left=left, height=0.72, color=color, zorder=2)
-        for y, (start, share) in enumerate(zip(left, shares, strict=True)):
-            _write(ax, statistic, start, share, y)
+        for y, share in enumerate(shares):
+            _write(ax, statistic, share, y)
         left += shares
     for y, label in enumerate(labels):
         _arms(ax, y, found.get((label, "share_a")), from_right=False)
@@ -90,14 +94,12 @@ def _share(found: dict[tuple[str, str], Entry], label: str, statistic: str) -> f
     return 100 * row["value"] if row is not None and row["value"] is not None else 0.0
 
 
-def _write(ax: Axes, statistic: str, start: float, share: float, y: int) -> None:
-    """The number at the outer end of the bar's part, over arms that reach so far; none in the middle."""
-    if share < 9 or statistic == "share_indifferent":
+def _write(ax: Axes, statistic: str, share: float, y: int) -> None:
+    """The number beside the bar, where no arm reaches; none for the middle."""
+    if statistic == "share_indifferent":
         return
-    x, side = (start + 1.5, "left") if statistic == "share_a" else (start + share - 1.5, "right")
-    bar, text = (CHOICE_COLORS[0], "white") if statistic == "share_a" else (CHOICE_COLORS[2], "black")
-    box = {"facecolor": bar, "edgecolor": "none", "pad": 0.6}
-    ax.text(x, y, f"{share:.0f}", ha=side, va="center", fontsize=6.5, color=text, bbox=box, zorder=4)
+    x, side = (-1.5, "right") if statistic == "share_a" else (101.5, "left")
+    ax.text(x, y, f"{share:.0f}", ha=side, va="center", fontsize=6.5)
 
 
 def _arms(ax: Axes, y: float, row: Entry | None, *, from_right: bool) -> None:

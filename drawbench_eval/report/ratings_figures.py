@@ -13,7 +13,7 @@ from drawbench_eval.report.exports import to_pngs
 from drawbench_eval.report.ratings_bars import preference_bars
 from drawbench_eval.report.ratings_forest import forest
 from drawbench_eval.report.ratings_raters import known_measures, rater_quality_figure
-from drawbench_eval.report.ratings_style import Entry, render
+from drawbench_eval.report.ratings_style import Entry, render, shortened
 from drawbench_eval.report.ratings_wins import win_matrix
 
 # Name, caption and drawing of a figure.
@@ -154,8 +154,8 @@ def _category_forests(rows: Sequence[Entry], categories: Sequence[Entry]) -> Ite
                 forest,
                 chosen,
                 [f"{row['category']} ({lent[row['category']]['num_prompts']})" for row in chosen],
-                xlabel=f"{one['question']}: {one['pair'][0]} preferred to {one['pair'][1]}, "
-                "indifferent as half (%)",
+                xlabel=f"{shortened(one['pair'][0])} preferred to {shortened(one['pair'][1])}\n"
+                f"{one['question']}, indifferent as half (%)",
                 in_percent=True,
                 neutral=50.0,
                 shrunken=[lent[row["category"]] for row in chosen],

@@ -93,6 +93,7 @@ def _sentence(row: Entry) -> str:
 
 def _blocks(document: RatingsDocument, prefix: str) -> Iterator[Block]:
     yield Paragraph(text=f"{document.name}: {_who(document)}")
+    yield Paragraph(text=_images(document), muted=True)
     for name, make, caption in _TABLES:
         table = make(document)
         if table is not None:
@@ -133,6 +134,33 @@ def _who(document: RatingsDocument) -> str:
             "ratings.json has the results with everybody"
         )
     return f"{said}."
+
+
+def _images(document: RatingsDocument) -> str:
+    """Whether raters saw the images of the runs beside which these ratings stand."""
+    if document.seen is None:
+        return (
+            "Whether raters saw the very images that are measured here is not known: no hashes of images "
+            "came with these ratings, and names alone tie them to anything else on this page."
+        )
+    models = [model for model in document.models() if model not in document.references()]
+    said = []
+    for model in models:
+        held = document.seen.get(model)
+        if held is None:
+            said.append(f"{model}: not known")
+        elif not held:
+            said.append(f"{model}: none of the runs here has the images that raters saw")
+        else:
+            of_runs = [
+                f"{seen.num_same} of {seen.num_shown}" + ("" if name == model else f" in {name}")
+                for name, seen in held.items()
+            ]
+            more = (
+                f" and {len(of_runs) - _NUM_OF_A_KIND} further runs" if len(of_runs) > _NUM_OF_A_KIND else ""
+            )
+            said.append(f"{model}: {', '.join(of_runs[:_NUM_OF_A_KIND])}{more}")
+    return f"Images that raters saw and that are measured here, by their hashes: {'; '.join(said)}."
 
 
 def _agreement(document: RatingsDocument) -> Iterator[tuple[str, str]]:

@@ -210,12 +210,24 @@ def _ranks(interval: Sequence[int]) -> str:
 
 
 def rated_values(document: RatingsDocument) -> Mapping[str, Any]:
-    """What leaderboard.json repeats of ratings.json: where from, and the entries that the page shows."""
+    """What leaderboard.json repeats of ratings.json: where from, and the entries that the page shows.
+
+    `images`: how many of the images that raters saw each set has; None where that is not known.
+    """
     return {
         "name": document.name,
         "file": str(document.path),
         "sha256": document.sha256,
+        "images": _seen(document),
         "results": document.shown("results"),
         "comparisons": document.shown("comparisons"),
         "rankings": document.shown("rankings"),
+    }
+
+
+def _seen(document: RatingsDocument) -> Mapping[str, Any] | None:
+    if document.seen is None:
+        return None
+    return {
+        model: {name: seen.counts for name, seen in held.items()} for model, held in document.seen.items()
     }

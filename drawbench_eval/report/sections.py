@@ -10,11 +10,9 @@ from drawbench_eval.report.category_sections import categories_section
 from drawbench_eval.report.curve_sections import curves_section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import (
-    count_verdicts,
     evidence_section,
-    in_short,
-    tested,
     tied,
+    verdict_sentences,
     verdicts_section,
 )
 from drawbench_eval.report.front_sections import fronts_section, pairs_sentences
@@ -27,15 +25,18 @@ from drawbench_eval.report.published_panel import published_section
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.tables import points_table
 
+MOST_COMPARED = 3
+"""So many levels of an ablation are in the summary."""
+
 MOST_PRINTED = 200
 """So many points are printed; of more, those of the curves in colour."""
 
 
 def build_report(data: ReportData) -> Report:
     """All sections that the runs have something for, with figures and tables numbered in order."""
+    first = [verdicts_section(data), ablation_section(data)]
     sections = [
-        verdicts_section(data),
-        ablation_section(data),
+        *(reversed(first) if data.ablation_leads else first),
         curves_section(data),
         fronts_section(data),
         evidence_section(data),
@@ -69,20 +70,10 @@ def _range(values: list[int]) -> str:
 
 def _answer(data: ReportData) -> tuple[str, ...]:
     """A few sentences, counted and looked up from the numbers."""
-    said = []
-    findings = tested(data)
-    if findings:
-        claims = len({finding.key for finding in findings})
-        names = " and ".join(measure(name).short for name in data.alignments) or "the metrics there are"
-        said.append(
-            f"{claims} claims of the Imagen paper about guidance and thresholding, judged by {names}. "
-            f"Of {len(findings)} verdicts: {count_verdicts(findings)}."
-        )
-        for verdict, intro in (("opposite", "Against the paper"), ("not resolved", "Not resolved")):
-            named = dict.fromkeys(in_short(f, data) for f in findings if f.verdict == verdict)
-            if named:
-                said.append(f"{intro}: {'; '.join(named)}.")
-    said += ablation_sentences(data, most=2)
+    said: list[str] = []
+    first = [verdict_sentences(data), ablation_sentences(data, most=MOST_COMPARED)]
+    for sentences in reversed(first) if data.ablation_leads else first:
+        said += sentences
     said += [] if data.ablations else pairs_sentences(data)
     if len(data.complete) > 1 and data.metrics:
         said.append(f"Best of all runs, on these same samples: {'; '.join(_best(data))}.")
@@ -123,7 +114,8 @@ def _best(data: ReportData) -> list[str]:
 def _points(data: ReportData) -> Section:
     caption = "All complete runs, with 95 % intervals. ↑: higher is better, ↓: lower is better."
     if data.fronts:
-        caption += f" Front: the panels of {refer('pareto')} in which the run is on the Pareto front."
+        where = f"the panels of {refer('pareto')} in which" if len(data.fronts) > 1 else "whether"
+        caption += f" Front: {where} the run is on the Pareto front, as observed."
     printed = None
     if len(data.complete) > MOST_PRINTED:
         printed = points_table(data.shown())
@@ -159,8 +151,8 @@ def _samples(grids: tuple[Grid, ...], *, num_hidden: int) -> Section:
         for index, grid in enumerate(grids, start=1)
     )
     caption = (
-        "One sample per run: columns are guidance weights, rows thresholding modes, and all images of a "
-        "grid start from the same noise. Shown is the first prompt of each category, not a choice by eye."
+        "One sample per run: columns are guidance weights, rows the curves, and all images of a grid "
+        "start from the same noise. Shown is the first prompt of each category, not a choice by eye."
     )
     caption += f" {num_hidden} other curves are left out." if num_hidden else ""
     groups = tuple(grid.sample.category for grid in grids)

@@ -73,6 +73,9 @@ _OTHERS = (
     LineStyle(color="#000000", marker="X", line=(0, (1, 1.5))),
 )
 
+STYLES = (*_OTHERS, *_BY_MODE.values())
+"""For curves that no mode of thresholding tells apart, in the order in which they are taken."""
+
 OTHER = LineStyle(color="#bcbcbc", marker=".", line="-")
 """Of curves that are there, but not told apart."""
 
@@ -87,6 +90,11 @@ class Drawn:
     spots: tuple[Spot, ...] = ()
 
 
+def mode_style(mode: str) -> LineStyle | None:
+    """The style of a mode of thresholding, None for another name."""
+    return _BY_MODE.get(mode)
+
+
 def curve_styles(curves: Sequence[Curve], featured: Sequence[str] | None = None) -> dict[str, LineStyle]:
     """A style for each curve by name: the mode's own for its first curve, others in turn, and grey for those
     that are not `featured` (None for all).
@@ -98,9 +106,8 @@ def curve_styles(curves: Sequence[Curve], featured: Sequence[str] | None = None)
             continue
         own = _BY_MODE.get(curve.mode)
         if own is None or own in styles.values():
-            every = (*_OTHERS, *_BY_MODE.values())
-            free = [style for style in every if style not in styles.values()]
-            own = free[0] if free else every[len(styles) % len(every)]
+            free = [style for style in STYLES if style not in styles.values()]
+            own = free[0] if free else STYLES[len(styles) % len(STYLES)]
         styles[curve.name] = own
     return styles
 

@@ -8,8 +8,11 @@ import pandas as pd
 
 from drawbench_eval.analysis.breakdown import Breakdown
 from drawbench_eval.analysis.collect import Run, as_frame, interval
+from drawbench_eval.analysis.compare_words import p_in_words
 from drawbench_eval.analysis.curves import Curve
+from drawbench_eval.analysis.findings import decimals, rounded
 from drawbench_eval.analysis.measures import measure
+from drawbench_eval.analysis.paired import Effect
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.numbers import column_decimals, fixed
 
@@ -34,11 +37,12 @@ class Table:
 
 
 def front_letters(data: ReportData) -> dict[str, str]:
-    """For each run the letters of the panels of the first figure in which it is on the front: 'a b'."""
+    """For each run the letters of the panels of the Pareto figure in which it is on the front: 'a b'; 'yes'
+    where there is one panel.
+    """
     letters: dict[str, list[str]] = {}
-    if data.distance is None:
-        return {}
-    for letter, alignment in zip("abcdef", data.alignments, strict=False):
+    names = ["yes"] if len(data.fronts) == 1 else [chr(ord("a") + index) for index in range(len(data.fronts))]
+    for letter, alignment in zip(names, data.fronts, strict=True):
         for run_id in sorted(data.front_ids(alignment)):
             letters.setdefault(run_id, []).append(letter)
     return {run_id: " ".join(found) for run_id, found in letters.items()}
@@ -106,26 +110,26 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def breakdown_table(table: Breakdown, chosen: Sequence[tuple[Curve, Run]], first: str) -> Table:
-    """A breakdown with a row per group: name, n, and the value at each setting."""
-    rows = []
-    for row, name in enumerate(table.groups):
-        count = int(table.n[row].max())
-        cells = [Cell(text=name, key=name), Cell(text=str(count), key=count)]
-        cells += [
-            Cell(text=fixed(float(value), 2), key=-1.0 if np.isnan(value) else float(value))
-            for value in table.values[row]
-        ]
-        rows.append(tuple(cells))
-    settings = [f"{curve.name}, w = {curve.weights[curve.runs.index(run)]:g}" for curve, run in chosen]
-    return Table(columns=(first, "n", *settings), notes=("",) * (2 + len(settings)), rows=tuple(rows))
+def effect_cell(effect: Effect) -> Cell:
+    """A signed estimate with its interval in small print, "undefined" where there is none."""
+    digits = decimals(effect.value, effect.ci95)
+    shown = "undefined"
+    if effect.ci95 is not None:
+        shown = f"{fixed(effect.ci95[0], digits)} to {fixed(effect.ci95[1], digits)}"
+    return Cell(text=rounded(effect.value, digits, signed=True), detail=shown, key=effect.value)
+
+
+def p_cell(p: float) -> Cell:
+    """'0.03', '< 0.001' or 'undefined', which sorts last."""
+    return Cell(text=p_in_words(p).removeprefix("p = ").removeprefix("p "), key=p if p >= 0 else 2.0)
 
 
 def points_frame(data: ReportData) -> pd.DataFrame:
-    """Every planned run with its status, settings, metrics and the fronts it is on: what points.csv holds."""
+    """Every planned run with its status, settings, metrics and the fronts it is on, by alignment."""
     frame = as_frame(data.runs)
-    front = front_letters(data)
-    frame.insert(3, "front", [front.get(run_id, "") for run_id in frame["run_id"]])
+    fronts = {alignment: data.front_ids(alignment) for alignment in data.fronts}
+    on = [" ".join(name for name, ids in fronts.items() if run_id in ids) for run_id in frame["run_id"]]
+    frame.insert(3, "front", on)
     return frame
 
 

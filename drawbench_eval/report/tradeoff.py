@@ -37,65 +37,71 @@ from drawbench_eval.report.style import (
     to_svg,
 )
 
+MOST_COLUMNS = 3
 _LABEL_SIZE = 6.0
+
+# Rank (0 first), place in pixels, text, colour.
+Wanted = tuple[int, Array, str, str]
 
 
 def pareto_figure(data: ReportData) -> Drawn:
     """One panel per measure of alignment, Frechet distance over it, a line per curve, the front
     filled.
 
-    Where distances span so much that the axis is logarithmic, a second row shows the surroundings of the
-    front.
+    Where distances span so much that the axis is logarithmic, as many panels more show the surroundings of
+    the front.
     """
     distance = data.distance
     assert distance is not None
     with figure_style("pareto"):
-        panels = len(data.alignments)
-        rows = 2 if spans_much(all_values(data.curves, distance)) else 1
-        width = TEXT_WIDTH if panels > 1 else 0.72 * TEXT_WIDTH
+        names, zoomed = list(data.fronts), spans_much(all_values(data.curves, distance))
+        columns = min(MOST_COLUMNS, len(names))
+        blocks = -(-len(names) // columns)
+        rows = 2 * blocks if zoomed else blocks
+        width = TEXT_WIDTH if columns > 1 else 0.72 * TEXT_WIDTH
         figure = Figure(figsize=(width, 0.35 + (2.45 if rows > 1 else 2.75) * rows), layout="constrained")
-        axes = np.asarray(figure.subplots(rows, panels, sharey="row", squeeze=False))
+        axes = np.asarray(figure.subplots(rows, columns, sharey="row", squeeze=False))
         styles = curve_styles(data.curves, data.featured)
-        cells = [(row, column, name) for row in range(rows) for column, name in enumerate(data.alignments)]
-        for index, (row, column, alignment) in enumerate(cells):
-            ax = axes[row, column]
+        cells: list[tuple[Axes, str]] = []
+        for part in range(2 if zoomed else 1):
+            own = axes[part * blocks : (part + 1) * blocks].ravel()
+            cells += zip(own, names, strict=False)
+            for ax in own[len(names) :]:
+                ax.set_visible(False)
+        for index, (ax, alignment) in enumerate(cells):
             _pareto_panel(ax, data, styles, alignment, distance)
-            set_title(ax, index, ("all runs", "near the front")[row] if rows > 1 else "")
-            if column == 0:
+            part_name = "all runs" if index < len(names) else "near the front"
+            set_title(ax, index, part_name if zoomed else "", alone=len(cells) == 1)
+            if ax.get_subplotspec().is_first_col():
                 ax.set_ylabel("\n".join(wrap(axis_label(data.metrics[distance]), 30)))
-        if rows > 1:
-            for ax in axes.ravel():
+            if zoomed:
                 logarithmic(ax)
-            _near_front(axes[1], data, distance)
+        if zoomed:
+            _near_front(cells[len(names) :], data)
         add_legend(figure, data.curves, styles, standings=True)
         # Places for labels are known only once the layout is, which must not change any more.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        for row, column, alignment in cells:
-            _annotate_weights(axes[row, column], data, styles, alignment, distance)
-        spots = [
-            spot
-            for row, column, alignment in cells
-            for spot in curve_spots(data, axes[row, column], alignment, distance)
-        ]
-        numbers = curve_data(data.curves, [distance, *data.alignments])
+        for ax, alignment in cells:
+            _annotate_weights(ax, data, styles, alignment, distance)
+        spots = [spot for ax, alignment in cells for spot in curve_spots(data, ax, alignment, distance)]
+        numbers = curve_data(data.curves, [distance, *names])
         return Drawn(svg=to_svg(figure), width=width, data=numbers, spots=tuple(spots))
 
 
-def _near_front(axes: Sequence[Axes], data: ReportData, distance: str) -> None:
-    """Limits the panels to the points on the front, with a margin on every side."""
+def _near_front(cells: Sequence[tuple[Axes, str]], data: ReportData) -> None:
+    """Limits the panels to the points that may be on the front, with a margin on every side."""
     seen = []
-    for ax, alignment in zip(axes, data.alignments, strict=True):
-        front = data.front_ids(alignment)
-        runs = [run for curve in data.curves for run in curve.runs if run.run_id in front]
-        a = np.array([run.metrics[alignment]["value"] for run in runs])
-        spread = float(np.ptp(a)) or abs(float(a[0])) or 1.0
-        right = float(a.max()) + 0.25 * spread
+    for ax, alignment in cells:
+        near = [point for point in data.fronts[alignment].points if point.standing != "dominated"]
+        a = np.array([point.y for point in near])
+        room = 0.15 * float(np.ptp(a)) or 0.05 * abs(float(a[0])) or 0.1
         # A share ends at 1.
-        right = min(right, 1.02) if data.metrics[alignment].unit == "share" else right
-        ax.set_xlim(float(a.min()) - 0.5 * spread, right)
-        seen += [float(run.metrics[distance]["value"]) for run in runs]
-    axes[0].set_ylim(min(seen) / 1.25, max(seen) * 1.35)
+        most = 1.02 if data.metrics[alignment].unit == "share" else np.inf
+        ax.set_xlim(float(a.min()) - room, min(float(a.max()) + room, most))
+        seen += [point.x for point in near]
+    for ax, _ in cells:
+        ax.set_ylim(min(seen) / 1.2, max(seen) * 1.2)
 
 
 def _pareto_panel(
@@ -145,7 +151,7 @@ def _annotate_weights(
     """Writes the weights beside the points, ends and front first, where there is room."""
     box = ax.get_window_extent()
     front = data.front_ids(alignment)
-    wanted: list[tuple[int, Array, str, str]] = []
+    wanted: list[Wanted] = []
     lines = []
     for curve in data.curves:
         xy = np.stack([values(curve, alignment)[0], values(curve, distance)[0]], axis=1)
@@ -163,6 +169,7 @@ def _annotate_weights(
         return
     wanted.sort(key=lambda label: label[0])
     scale = ax.figure.dpi / 72
+    wanted = _distinct(wanted, within=2 * scale)
     placed = place_labels(
         np.array([pixel for _, pixel, _, _ in wanted]),
         np.array([(0.62 * _LABEL_SIZE * len(text), _LABEL_SIZE) for _, _, text, _ in wanted]) * scale,
@@ -174,6 +181,15 @@ def _annotate_weights(
         _, _, text, color = wanted[label.index]
         x, y = ax.transData.inverted().transform((label.x, label.y))
         ax.text(x, y, text, color=color, fontsize=_LABEL_SIZE, ha="center", va="center", zorder=5)
+
+
+def _distinct(wanted: Sequence[Wanted], *, within: float) -> list[Wanted]:
+    """Without labels that say the same of the same place, as at w = 1, where thresholding hardly matters."""
+    kept: list[Wanted] = []
+    for label in wanted:
+        if not any(label[2] == one[2] and np.hypot(*(label[1] - one[1])) < within for one in kept):
+            kept.append(label)
+    return kept
 
 
 def _along(pixels: Array, *, spacing: float = 2.0) -> Array:

@@ -12,7 +12,7 @@ from drawbench_eval.images.source import FolderSource
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.runs import generation
 from drawbench_eval.runs.generation import SamplePlan
-from drawbench_eval.runs.progress import show_progress
+from drawbench_eval.runs.progress import Watch, show_progress
 from drawbench_eval.samples import SampleSet
 
 
@@ -59,7 +59,9 @@ class Samples(Protocol):
         """How many images an unfinished run still has to make, or else to read."""
         ...
 
-    def make(self, folder: Path, *, made_by: Mapping[str, Any], title: str) -> tuple[SampleSet, int]:
+    def make(
+        self, folder: Path, *, made_by: Mapping[str, Any], title: str, watch: Watch | None = None
+    ) -> tuple[SampleSet, int]:
         """The sample set in `folder`, and how many of its images were made now."""
         ...
 
@@ -135,10 +137,12 @@ class GeneratedSamples:
         """How many images are still to be made."""
         return self.num_images - self.count_done(folder)
 
-    def make(self, folder: Path, *, made_by: Mapping[str, Any], title: str) -> tuple[SampleSet, int]:
+    def make(
+        self, folder: Path, *, made_by: Mapping[str, Any], title: str, watch: Watch | None = None
+    ) -> tuple[SampleSet, int]:
         """Makes what is missing, with progress."""
-        there = self.count_done(folder)
-        with show_progress(f"{title}: generating", total=self.num_images, done=there) as advance:
+        there, said = self.count_done(folder), f"{title}: generating"
+        with show_progress(said, total=self.num_images, done=there, watch=watch) as advance:
             samples = generation.generate(self.plan, folder, made_by=made_by, advance=advance)
         return samples, self.num_images - there
 
@@ -205,7 +209,14 @@ class ImportedSamples:
         """All images: they are still to be read and scored."""
         return self.num_images
 
-    def make(self, folder: Path, *, made_by: Mapping[str, Any], title: str) -> tuple[SampleSet, int]:  # noqa: ARG002
+    def make(
+        self,
+        folder: Path,
+        *,
+        made_by: Mapping[str, Any],
+        title: str,  # noqa: ARG002
+        watch: Watch | None = None,  # noqa: ARG002
+    ) -> tuple[SampleSet, int]:
         """Writes the manifest."""
         found = self.imported.samples
         source = found.source if found.source is not None else FolderSource(found.folder)

@@ -14,36 +14,51 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def show_progress(title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Advance]:
-    """Gives `advance(n)`, to be told that n more of `total` are done; `done` were there before."""
+def show_progress(
+    title: str, *, total: int, done: int = 0, unit: str = "images", watch: "Watch | None" = None
+) -> Iterator[Advance]:
+    """Gives `advance(n)`, to be told that n more of `total` are done; `done` were there before.
+
+    `watch` is told too, at once and then each time.
+    """
     meter = Meter(total=total, done=done, unit=unit)
-    if not sys.stderr.isatty():
-        with _plain(title, meter) as advance:
-            yield advance
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total, completed=done, said=meter.said())
+    shown = _bar if sys.stderr.isatty() else _plain
+    with shown(title, meter) as show:
+        if watch is not None:
+            watch(meter)
 
         def advance(count: int) -> None:
             meter.advance(count)
-            bar.update(task, advance=count, said=meter.said())
+            show(count)
+            if watch is not None:
+                watch(meter)
 
         yield advance
+
+
+@contextmanager
+def _bar(title: str, meter: "Meter") -> Iterator[Advance]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=meter.total, completed=meter.done, said=meter.said())
+
+        def show(count: int) -> None:
+            bar.update(task, advance=count, said=meter.said())
+
+        yield show
 
 
 @contextmanager
 def _plain(title: str, meter: "Meter") -> Iterator[Advance]:
     last = time.monotonic()
 
-    def advance(count: int) -> None:
+    def show(_count: int) -> None:
         nonlocal last
-        meter.advance(count)
         if time.monotonic() - last >= PLAIN_INTERVAL_S:
             last = time.monotonic()
             print(f"{title}: {meter.said()}", file=sys.stderr, flush=True)
 
-    yield advance
+    yield show
 
 
 class Meter:
@@ -59,14 +74,22 @@ class Meter:
         """`count` more are done."""
         self.done += count
 
+    @property
+    def rate(self) -> float | None:
+        """How many a second since it was made; None before the first is done."""
+        elapsed, made = self._clock() - self._started, self.done - self._before
+        return made / elapsed if made and elapsed > 0 else None
+
     def said(self) -> str:
         """What is done, images/s and time left; no rate before the first is done."""
-        said = f"{self.done} of {self.total} {self.unit}"
-        elapsed, made = self._clock() - self._started, self.done - self._before
-        if made == 0 or elapsed <= 0:
+        said, rate = f"{self.done} of {self.total} {self.unit}", self.rate
+        if rate is None:
             return said
-        rate = made / elapsed
         return f"{said}, {rate:.1f} {self.unit}/s, {duration((self.total - self.done) / rate)} left"
+
+
+Watch = Callable[[Meter], None]
+"""Told of a meter each time that it moved."""
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ from drawbench_eval.runs.progress import show_progress
 from drawbench_eval.runs.reading import read_references
 from drawbench_eval.runs.record import FILE_NAME, RunFailed, RunRecord, read_record, write_record
 from drawbench_eval.runs.scoring import score
+from drawbench_eval.runs.watch import PROGRESS_FILE, beats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +74,12 @@ def evaluate(plan: RunPlan, *, wait: bool = True) -> RunRecord:
         (folder / FILE_NAME).unlink(missing_ok=True)
         try:
             record = _run(plan, folder)
+            write_record(folder, record)
         except Exception as error:
             write_record(folder, _failure(plan, f"{type(error).__name__}: {error}"))
             raise RunFailed(f"{folder.name}: {type(error).__name__}: {error}") from error
-        write_record(folder, record)
+        finally:
+            (folder / PROGRESS_FILE).unlink(missing_ok=True)
         return record
 
 
@@ -93,10 +96,12 @@ def record_death(plan: RunPlan, error: str) -> None:
 def _run(plan: RunPlan, folder: Path) -> RunRecord:
     started = time.monotonic()
     made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
-    samples, made = plan.samples.make(folder / "samples", made_by=made_by, title=plan.label)
+    watch = beats(folder / PROGRESS_FILE, "generating")
+    samples, made = plan.samples.make(folder / "samples", made_by=made_by, title=plan.label, watch=watch)
     generated = time.monotonic()
     read_references(plan.metrics, title=plan.label)
-    with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images) as advance:
+    watch = beats(folder / PROGRESS_FILE, "scoring")
+    with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images, watch=watch) as advance:
         scores = score(
             samples,
             plan.samples.prompts,

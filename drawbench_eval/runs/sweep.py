@@ -77,6 +77,14 @@ def read_sweep(results: Path, name: str) -> SweepRecord:
         raise ValueError(f"{path}: not a sweep record ({error})") from error
 
 
+def latest_sweep(results: Path) -> str:
+    """The name of the sweep that was started last; ValueError where there is none."""
+    found = sorted((results / "sweeps").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise ValueError(f"results: {results} has no sweeps; start one with `drawbench-eval evaluate -m`")
+    return found[-1].stem
+
+
 def progress(results: Path, run_ids: Sequence[str]) -> Counter[str]:
     """How many of the runs are "complete", "failed" or "unfinished"."""
     counts: Counter[str] = Counter()

@@ -1,5 +1,6 @@
 """ratings.json and what lies beside it: the accepted rows in canonical form, and the rejected ones."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from drawbench_eval.ratings.aggregation.settings import ResultSettings
 from drawbench_eval.ratings.importing import Counts, ImportedRatings
 from drawbench_eval.ratings.quality import FilteredRatings, QualityRules, rater_quality
 from drawbench_eval.ratings.schema import is_known, write_ratings
+from drawbench_eval.ratings.shown import SHOWN_FILE, ShownImages, write_shown
 
 
 def rating_document(
@@ -20,10 +22,14 @@ def rating_document(
     rules: QualityRules,
     results: Results,
     settings: ResultSettings,
+    images: Mapping[str, Any] | None = None,
     *,
     name: str,
 ) -> dict[str, Any]:
-    """The whole of ratings.json: what was read, who rated, and what follows."""
+    """The whole of ratings.json: what was read, who rated, and what follows.
+
+    `images`: what is known of the very images that raters saw, None for nothing.
+    """
     table = imported.table
     return {
         "schema_version": SCHEMA_VERSION,
@@ -40,15 +46,25 @@ def rating_document(
             }
             for file in imported.files
         ],
+        "images": images,
         "raters": _raters(table, filtered, rules),
         **results_json(results, settings),
     }
 
 
-def write_document(folder: Path, document: dict[str, Any], imported: ImportedRatings) -> None:
-    """Writes ratings.csv, ratings.parquet and, last, ratings.json into the folder, each atomically."""
+def write_document(
+    folder: Path, document: dict[str, Any], imported: ImportedRatings, shown: ShownImages | None = None
+) -> None:
+    """Writes ratings.csv, ratings.parquet, images.json if raters' images are known, and, last, ratings.json.
+
+    Each appears whole or not at all; an older images.json goes.
+    """
     for suffix in ("csv", "parquet"):
         write_ratings(folder / f"ratings.{suffix}", imported.table, imported.form)
+    if shown is None:
+        (folder / SHOWN_FILE).unlink(missing_ok=True)
+    else:
+        write_shown(folder / SHOWN_FILE, shown)
     write_json(folder / "ratings.json", document)
 
 

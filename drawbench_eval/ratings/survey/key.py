@@ -8,10 +8,11 @@ from typing import Any
 
 from drawbench_eval.files import digest, write_json
 from drawbench_eval.ratings.schema import SAMPLES_SEPARATOR
+from drawbench_eval.ratings.shown import ShownImages, as_shown
 from drawbench_eval.ratings.survey.choose import LeftOut
 from drawbench_eval.ratings.survey.trials import Batch, Side, Survey, Trial
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,14 @@ class KeyBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A survey by its id, which is of its `settings`: what it was made of and with."""
+    """A survey by its id, which is of its `settings`: what it was made of and with.
+
+    `images`: whose sample -> SHA-256 of its file, for every image that raters see.
+    """
 
     survey_id: str
     settings: Mapping[str, Any]
+    images: ShownImages
     left_out: tuple[LeftOut, ...]
     batches: tuple[KeyBatch, ...]
 
@@ -58,6 +63,7 @@ def key_of(survey: Survey, settings: Mapping[str, Any]) -> Key:
     return Key(
         survey_id=survey_id(settings),
         settings=settings,
+        images=_images(survey),
         left_out=survey.left_out,
         batches=tuple(_key_batch(batch) for batch in survey.batches),
     )
@@ -92,12 +98,23 @@ def read_key(path: Path) -> Key:
         )
         left_out = tuple(LeftOut(**_known(LeftOut, one)) for one in about["left_out"])
         return Key(
-            survey_id=str(about["survey_id"]), settings=about["settings"], left_out=left_out, batches=batches
+            survey_id=str(about["survey_id"]),
+            settings=about["settings"],
+            images=as_shown(about["images"]),
+            left_out=left_out,
+            batches=batches,
         )
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is not there; name the key.json of a survey") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a survey's key ({error})") from error
+
+
+def _images(survey: Survey) -> ShownImages:
+    found: dict[str, dict[str, str]] = {}
+    for image in survey.images:
+        found.setdefault(image.contestant, {})[image.sample.sample_id] = image.sample.sha256
+    return {name: dict(sorted(samples.items())) for name, samples in sorted(found.items())}
 
 
 def _known(cls: type[KeyTrial] | type[LeftOut], about: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from drawbench_eval.analysis.ablation import AblationPlan, ablate, over_trainings
+from drawbench_eval.analysis.ablation import AblationPlan, ablate
+from drawbench_eval.analysis.ablation_estimates import over_trainings
 from drawbench_eval.analysis.ablation_levels import find_blocks, find_factor
-from drawbench_eval.analysis.ablation_words import finding, trainings
+from drawbench_eval.analysis.ablation_words import finding, short_finding, trainings
 from drawbench_eval.stats.clustered import Estimate
 
 ENCODER = "model.text_encoder"
@@ -74,12 +75,24 @@ def test_p_is_corrected_by_holm_within_the_declared_families(made):
 
 def test_the_finding_says_what_the_numbers_support(made):
     (one,), _ = ablated(made, {"base": BASE, "small": moved(-0.2, 2.0), "same": BASE}, noise=0.3)
-    assert finding(one, "small").startswith("small is worse than base in score by −0.")
+    assert finding(one, "small").startswith("Text encoder small is worse than base in score by −0.")
     assert "p < 0.001" in finding(one, "small")
     said = finding(one, "same")
-    assert said.startswith("same is not told apart from base in score (a difference of 0.0")
+    assert said.startswith("Text encoder same is not told apart from base in score (a difference of 0.0")
     assert "(not resolved at n = 200)" in said
+    assert short_finding(one, "small") == finding(one, "small")
+    short = short_finding(one, "same")
+    assert short == "Text encoder same is not told apart from base in any of 3 measures (n = 200)."
     assert "these checkpoints" in trainings(one)
+
+
+def test_what_would_be_found_has_the_power_it_says_after_correction(made):
+    (one,), _ = ablated(made, {"base": BASE, "small": moved(-0.03, 0.5)})
+    found = effect(one, "small", "score")
+    low, high = found.estimate.ci95
+    error = (high - low) / 2 / stats.t.ppf(0.975, 199)
+    critical = stats.t.ppf(1 - 0.05 / len(one.effects) / 2, 199)
+    assert stats.nct.sf(critical, 199, found.detectable / error) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_training_runs_widen_the_interval_by_their_spread():

@@ -1,5 +1,6 @@
 """The figures of ratings.json: which there are, what stands in them, the same bytes each time."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -78,11 +79,24 @@ def test_which_figures_there_are(pairwise, tmp_path) -> None:
         assert figure.svg.startswith("<?xml")
         with Image.open(tmp_path / f"{figure.name}.png") as image:
             assert image.width == round(200 * figure.width)
-            pixels = np.asarray(image.convert("L"))
-        assert pixels.min() < 60
-        # Nothing is cut off at the border.
-        assert (pixels[[0, -1]] == 255).all()
-        assert (pixels[:, [0, -1]] == 255).all()
+            assert_whole(image)
+
+
+def assert_whole(image: Image.Image) -> None:
+    """Something is there, and nothing is cut off at the border."""
+    pixels = np.asarray(image.convert("L"))
+    assert pixels.min() < 60
+    assert (pixels[[0, -1]] == 255).all()
+    assert (pixels[:, [0, -1]] == 255).all()
+
+
+def test_long_names_are_not_cut_off(pairwise) -> None:
+    text = json.dumps(pairwise)
+    for name in STRENGTHS:
+        text = text.replace(json.dumps(name), json.dumps(f"{name}, trained for many weeks on many images"))
+    text = text.replace('"x"', '"a category whose name is long"')
+    for png in to_pngs(ratings_figures(json.loads(text), of_a_kind=1)):
+        assert_whole(Image.open(io.BytesIO(png)))
 
 
 def test_the_same_bytes_each_time(pairwise) -> None:

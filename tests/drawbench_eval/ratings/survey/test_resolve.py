@@ -138,8 +138,8 @@ def test_the_key_comes_back_as_it_was(written: Callable[..., Written], tmp_path:
         (None, "key.json: cannot be read"),
         ("{", "key.json: not JSON"),
         ("{}", "key.json: schema_version is not there; name the key.json of a survey"),
-        ('{"schema_version": 9}', "key.json: not a survey's key .schema_version 9; this version reads 1"),
-        ('{"schema_version": 1, "batches": 3, "left_out": []}', "key.json: not a survey's key"),
+        ('{"schema_version": 9}', "key.json: not a survey's key .schema_version 9; this version reads 2"),
+        ('{"schema_version": 2, "batches": 3, "left_out": []}', "key.json: not a survey's key"),
         ("[]", "key.json: not a survey's key"),
     ],
 )
