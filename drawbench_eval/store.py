@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -46,13 +48,42 @@ class Store:
         The key must name everything that can change the arrays. A damaged entry is said in the log and made
         again.
         """
+        kept = self.get(kind, key)
+        return kept if kept is not None else self._write(kind, key, make())
+
+    def get_or_make_once(self, kind: str, key: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+        """`get_or_make` of what no two processes should make at once: whoever comes second waits and reads.
+
+        `make` must not come here for another entry of the same kind.
+        """
+        kept = self.get(kind, key)
+        if kept is not None:
+            return kept
+        with self._alone(kind, key):
+            # Whoever had the lock may have made it.
+            return self.get_or_make(kind, key, make)
+
+    def get(self, kind: str, key: Mapping[str, Any]) -> Arrays | None:
+        """The arrays kept under `key`; None where there are none, or a damaged entry, which the log says."""
         path = self.path(kind, key)
-        if path.exists():
-            try:
-                return read_arrays(path)
-            except DamagedEntryError as error:
-                _log.warning("%s; it is computed again", error)
-        return write_arrays(path, make(), {"key": canonical_json(key)})
+        if not path.exists():
+            return None
+        try:
+            return read_arrays(path)
+        except DamagedEntryError as error:
+            _log.warning("%s; it is computed again", error)
+            return None
+
+    def _write(self, kind: str, key: Mapping[str, Any], arrays: Arrays) -> Arrays:
+        return write_arrays(self.path(kind, key), arrays, {"key": canonical_json(key)})
+
+    @contextmanager
+    def _alone(self, kind: str, key: Mapping[str, Any]) -> Iterator[None]:
+        """A lock of the operating system, one of 256 a kind, which ends with the process that holds it."""
+        path = self.folder / ".locks" / f"{kind}-{digest(key)[:2]}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path):
+            yield
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +97,8 @@ class Kept:
 
 def contents(folder: Path) -> tuple[Kept, ...]:
     """What the store at `folder` holds, by kind in alphabetical order; nothing where there is no store."""
-    kinds = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    every = folder.iterdir() if folder.is_dir() else ()
+    kinds = sorted(path for path in every if path.is_dir() and not path.name.startswith("."))
     found = []
     for kind in kinds:
         sizes = [path.stat().st_size for path in entries(kind)]

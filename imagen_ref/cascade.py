@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imagen_ref.cascade_files import cascade_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage, StageConfig, autocast_dtype, read_stage_config
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, collate
-from imagen_ref.text.load import load_encoder
 
-PRETRAINED = Path(__file__).parent / "pretrained"
 ENCODER_BATCH = 64
 
 
@@ -43,16 +41,18 @@ class Cascade:
     """A text encoder and the stages that follow it.
 
     Args:
-        encoder: the frozen text encoder that every stage was trained with.
-        stages: in order; each starts at the side where the one before ended.
+        encoder: the frozen text encoder that the stages were trained with.
+        stages: in order; each starts at the side where the one before ended. A `StageFile` is read when its
+            turn comes, and kept.
         precision: "float32" or "bfloat16" of the networks' forward.
         one_at_a_time: whether the encoder is freed before the first network is loaded, and each network (a
             `StageFile`) before the next: the memory of the largest part instead of all. The images are the
             same.
+        own_encoders: by the stage's name, the encoders of stages that were trained with another one.
 
     Raises:
         ValueError: for stages that do not fit together, that were never trained, or that were trained with
-            another encoder or another length of text.
+            another encoder or another length of text, and for two stages of one name.
     """
 
     def __init__(
@@ -62,22 +62,32 @@ class Cascade:
         *,
         precision: str = "float32",
         one_at_a_time: bool = False,
+        own_encoders: Mapping[str, TextEncoder] | None = None,
     ) -> None:
         if not stages:
             raise ValueError("cascade: it needs at least one stage")
+        self.encoder = encoder
+        self.stages = tuple(stages)
+        self.precision = precision
+        self.one_at_a_time = one_at_a_time
+        self._own_encoders = dict(own_encoders or {})
+        self._loaded: dict[str, Stage] = {}
         for before, after in itertools.pairwise(stages):
             if after.config.low_res_side != before.config.side:
                 raise ValueError(
                     f"cascade: stage {after.config.name} starts from a side of {after.config.low_res_side}, "
                     f"stage {before.config.name} ends at {before.config.side}"
                 )
+        names = [stage.config.name for stage in stages]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"cascade: two stages are called {name}; their noise would be the same")
+        for name in self._own_encoders:
+            if name not in names:
+                raise ValueError(f"own_encoders: {name} is not one of the stages {', '.join(names)}")
         for stage in stages:
-            _check_encoder(encoder, stage.config)
+            _check_encoder(self.encoder_of(stage.config.name), stage.config)
         autocast_dtype(precision)
-        self.encoder = encoder
-        self.stages = tuple(stages)
-        self.precision = precision
-        self.one_at_a_time = one_at_a_time
 
     @staticmethod
     def load(
@@ -100,27 +110,57 @@ class Cascade:
         Raises:
             ValueError: when there is no such cascade or encoder, or a file of it is missing or damaged.
         """
-        folder, encoder_name, content = _description(name, text_encoder)
-        encoder = load_encoder(
-            content.get("source", folder / encoder_name),
-            revision=content.get("revision"),
-            max_length=int(content["max_length"]),
-            precision=content.get("precision", "float32"),
-            device=device,
-        )
-        files = [StageFile(folder / file, device=device) for file in content["stages"].values()]
-        stages = files if one_at_a_time else [file.load() for file in files]
+        files = cascade_files(name, text_encoder=text_encoder)
+        encoder = files.encoder.load(device)
+        parts = [StageFile(path, device=device) for path in files.stages.values()]
+        stages = parts if one_at_a_time else [part.load() for part in parts]
         return Cascade(encoder, stages, precision=precision, one_at_a_time=one_at_a_time)
 
-    def encode(self, prompts: Sequence[str]) -> TextEmbedding:
-        """Embeddings of the prompts; each different prompt is encoded once."""
+    def encoder_of(self, stage: str) -> TextEncoder:
+        """The text encoder that the stage of this name was trained with."""
+        return self._own_encoders.get(stage, self.encoder)
+
+    def encode(self, prompts: Sequence[str], *, stage: str | None = None) -> TextEmbedding:
+        """Embeddings of the prompts; each different prompt is encoded once.
+
+        Args:
+            prompts: N prompts; an empty one has no tokens.
+            stage: name of the stage whose encoder reads them; by default the first.
+        """
+        encoder = self.encoder_of(stage or self.stages[0].config.name)
+        if self.one_at_a_time:
+            self._free(but=encoder)
         different = sorted(set(prompts))
         rows: list[Tensor] = []
         for start in range(0, len(different), ENCODER_BATCH):
-            batch = self.encoder.encode(different[start : start + ENCODER_BATCH])
+            batch = encoder.encode(different[start : start + ENCODER_BATCH])
             rows += [states[mask] for states, mask in zip(batch.states, batch.mask, strict=True)]
         position = {prompt: row for row, prompt in enumerate(different)}
         return collate([rows[position[prompt]] for prompt in prompts])
+
+    def sample_stage(
+        self,
+        name: str,
+        text: TextEmbedding,
+        *,
+        seeds: Sequence[int],
+        settings: SamplerSettings,
+        low_res: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """One batch of one stage, uint8 [B, side, side, 3]: what `sample` does between two 8-bit boundaries.
+
+        Args:
+            name: the stage's name.
+            text: embeddings of B prompts, from `encode` with this stage.
+            seeds: B seeds.
+            settings: those of this stage.
+            low_res: B images uint8 of the stage before; None for a base.
+
+        Raises:
+            ValueError: for a stage that there is none of, and images that are missing or of another size.
+        """
+        (stage,) = self._between(name, name)
+        return self._ready(stage).sample(text, seeds, settings, low_res=low_res, precision=self.precision)
 
     def sample(
         self,
@@ -164,45 +204,69 @@ class Cascade:
                 f"low_res: stage {stages[0].config.name} starts from noise; write first=NAME of a later stage"
             )
         chosen = self._settings(settings or {}, stages, guidance_weight, threshold)
-        text = self.encode(prompts)
-        if not self.one_at_a_time:
-            return self._run(stages, text, seeds, chosen, low_res, batch_size, on_images)
-        self.encoder.release()
+        texts = self._texts(stages, prompts)
+        groups = [(stage,) for stage in stages] if self.one_at_a_time else [stages]
         images = low_res
-        for stage in stages:
-            told = on_images if stage is stages[-1] else lambda _: None
-            images = self._run((stage,), text, seeds, chosen, images, batch_size, told)
+        for group in groups:
+            told = on_images if group[-1] is stages[-1] else lambda _: None
+            images = self._run(group, texts, seeds, chosen, images, batch_size, told)
+        if self.one_at_a_time:
+            self._free(but=None)
         assert images is not None
         return images
+
+    def _texts(self, stages: Sequence[Stage | StageFile], prompts: Sequence[str]) -> dict[str, TextEmbedding]:
+        """Stage -> embeddings; each encoder reads the prompts once."""
+        by_encoder: dict[int, TextEmbedding] = {}
+        texts: dict[str, TextEmbedding] = {}
+        for name in (stage.config.name for stage in stages):
+            encoder = id(self.encoder_of(name))
+            if encoder not in by_encoder:
+                by_encoder[encoder] = self.encode(prompts, stage=name)
+            texts[name] = by_encoder[encoder]
+        return texts
 
     def _run(
         self,
         stages: Sequence[Stage | StageFile],
-        text: TextEmbedding,
+        texts: Mapping[str, TextEmbedding],
         seeds: Sequence[int],
         settings: Mapping[str, SamplerSettings],
         low_res: NDArray[np.uint8] | None,
         batch_size: int,
         on_images: Callable[[int], None],
     ) -> NDArray[np.uint8]:
-        """All samples through these stages, batch by batch; what is loaded for it is freed at its end."""
-        loaded = [stage.load() if isinstance(stage, StageFile) else stage for stage in stages]
+        """All samples through these stages, batch by batch."""
         done: list[NDArray[np.uint8]] = []
         for start in range(0, len(seeds), batch_size):
             rows = slice(start, start + batch_size)
             images = None if low_res is None else low_res[rows]
-            for stage in loaded:
-                images = stage.sample(
-                    text[rows],
-                    seeds[rows],
-                    settings[stage.config.name],
-                    low_res=images,
-                    precision=self.precision,
+            for name in (stage.config.name for stage in stages):
+                images = self.sample_stage(
+                    name, texts[name][rows], seeds=seeds[rows], settings=settings[name], low_res=images
                 )
             assert images is not None
             done.append(images)
             on_images(len(images))
         return np.concatenate(done)
+
+    def _ready(self, stage: Stage | StageFile) -> Stage:
+        """The stage with its weights. One at a time, all others and the encoders are freed before."""
+        if isinstance(stage, Stage):
+            return stage
+        name = stage.config.name
+        if name not in self._loaded:
+            if self.one_at_a_time:
+                self._free(but=None)
+            self._loaded[name] = stage.load()
+        return self._loaded[name]
+
+    def _free(self, *, but: TextEncoder | None) -> None:
+        """Frees the networks that were read from files, and all encoders but this one."""
+        self._loaded.clear()
+        for encoder in (self.encoder, *self._own_encoders.values()):
+            if encoder is not but:
+                encoder.release()
 
     def _settings(
         self,
@@ -254,63 +318,3 @@ def _check_encoder(encoder: TextEncoder, stage: StageConfig) -> None:
             f"text encoder {given['name']}: it keeps {encoder.max_length} tokens of a prompt, stage "
             f"{stage.name} was trained with {trained['max_length']}; load it with that max_length"
         )
-
-
-def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> dict[str, Path]:
-    """The weight files of a cascade: the encoder's and each stage's, by name. They are not opened here.
-
-    An encoder in several files has a name for each; one from elsewhere has none (every stage holds its hash).
-
-    Raises:
-        ValueError: when there is no such cascade or encoder.
-    """
-    folder, encoder_name, content = _description(name, text_encoder)
-    stages = {stage: folder / file for stage, file in content["stages"].items()}
-    if "source" in content:
-        return stages
-    return {**encoder_files(encoder_name, folder / encoder_name), **stages}
-
-
-def encoder_files(name: str, folder: Path) -> dict[str, Path]:
-    """A text encoder's weight file under its name, or NAME/FILE for each of several."""
-    parts = sorted(folder.glob("*.safetensors"))
-    if len(parts) > 1:
-        return {f"{name}/{part.name}": part for part in parts}
-    return {name: folder / "model.safetensors"}
-
-
-def _description(name: str | Path, text_encoder: str | None) -> tuple[Path, str, dict[str, Any]]:
-    """(folder, encoder, {"max_length", "stages"}) from cascade.json.
-
-    Optional there: "source" (a folder or a name on the Hub, where the encoder lies elsewhere), "revision" and
-    "precision" of the encoder.
-    """
-    packaged = PRETRAINED / str(name)
-    folder = packaged if packaged.is_dir() else Path(name)
-    file = folder / "cascade.json"
-    if not file.is_file():
-        known = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
-        raise ValueError(
-            f"model.path: {name} has no cascade.json; give a folder that has one, or one of: {known}"
-        )
-    encoders = _encoders(file)
-    chosen = text_encoder or next(iter(encoders))
-    if chosen not in encoders:
-        raise ValueError(f"model.text_encoder: {chosen} is not one of {', '.join(encoders)} in {folder}")
-    return folder, chosen, encoders[chosen]
-
-
-def _encoders(file: Path) -> dict[str, dict[str, Any]]:
-    """What cascade.json says, its form checked."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"cascade {file}: not JSON ({error})") from error
-    encoders: Any = content.get("text_encoders") if isinstance(content, dict) else None
-    if not isinstance(encoders, dict) or not encoders:
-        raise ValueError(f"cascade {file}: text_encoders is missing; a name for each encoder is needed")
-    for name, one in encoders.items():
-        for key, kind in (("max_length", int), ("stages", dict)):
-            if not isinstance(one, dict) or not isinstance(one.get(key), kind):
-                raise ValueError(f"cascade {file}: text_encoders.{name}.{key} is missing")
-    return dict(encoders)

@@ -53,6 +53,7 @@ FLOORS = {
     "imagen_ref.checkpoint": 1,
     "imagen_ref.stage": 4,
     "imagen_ref.cascade": 4,
+    "imagen_ref.cascade_files": 4,
     "imagen_ref.loss": 5,
     "imagen_ref.data": 5,
     "imagen_ref.ema": 5,

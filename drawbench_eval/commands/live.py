@@ -40,7 +40,7 @@ def points_table(points: Sequence[PointState]) -> Table:
 
 
 def live_view(state: SweepState, *, height: int) -> RenderableType:
-    """The sweep in at most `height` lines: what runs and what failed before the rest, and how much is not shown."""
+    """The sweep in at most `height` lines: what runs or failed before the rest, and how much is left out."""
     order = {"running": 0, "failed": 1, "waiting": 2, "done": 3}
     room = max(height - _OTHER_LINES, 3)
     chosen = sorted(range(len(state.points)), key=lambda place: order[state.points[place].state])[:room]
@@ -57,6 +57,7 @@ def shown_while(results: Path, record: SweepRecord, *, table: bool) -> Iterator[
     """The sweep's state on stderr until the block ends, read in a thread beside it."""
     over = threading.Event()
     with screen(table=table) as show:
+        show(sweep_state(results, record))
 
         def look() -> None:
             pause = _REFRESH_S

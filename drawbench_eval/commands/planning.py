@@ -2,17 +2,18 @@
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 from drawbench_eval.commands.found_images import found_images, require_complete
+from drawbench_eval.commands.kept import Kept
 from drawbench_eval.commands.prompt_sources import load_prompts, prompt_settings
 from drawbench_eval.commands.reference_sources import make_reference, reference_settings
 from drawbench_eval.commands.settings import build, suggestion
 from drawbench_eval.features.clip import ClipSettings
-from drawbench_eval.files import ensure_folder
+from drawbench_eval.files import digest, ensure_folder
 from drawbench_eval.generators.base import Generator
 from drawbench_eval.generators.device import resolve_device, resolve_precision
 from drawbench_eval.images.prepare import Preparation
@@ -66,6 +67,7 @@ class GenerateSettings:
     precision: str
     results: Path
     label: str | None
+    keep_stages: bool = True
 
     def __post_init__(self) -> None:
         for name in ("num_images_per_prompt", "batch_size"):
@@ -143,17 +145,22 @@ def make_generator(settings: GenerateSettings) -> Generator:
     return cast(Generator, module.make(chosen, device=device, precision=precision))
 
 
-def plan_samples(settings: GenerateSettings, *, leave_strangers: bool = False) -> Samples:
+def plan_samples(
+    settings: GenerateSettings, *, leave_strangers: bool = False, kept: Kept | None = None
+) -> Samples:
     """Which images, made or found; `leave_strangers` leaves out found ones that show none of the prompts."""
+    kept = kept or Kept()
     if settings.model.get("generator") == "folder":
         return found_images(settings.model, settings.prompts, leave_strangers=leave_strangers)
+    prompts = kept.get(("prompts", digest(settings.prompts)), lambda: load_prompts(settings.prompts))
     return GeneratedSamples(
         plan=SamplePlan(
             generator=make_generator(settings),
-            prompts=_need_prompts(load_prompts(settings.prompts)),
+            prompts=_need_prompts(prompts),
             num_images_per_prompt=settings.num_images_per_prompt,
             seed=settings.seed,
             batch_size=settings.batch_size,
+            store=Store(settings.results / "store") if settings.keep_stages else None,
         )
     )
 
@@ -164,15 +171,18 @@ def _need_prompts(prompts: PromptSet | None) -> PromptSet:
     return prompts
 
 
-def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
+def plan_run(settings: EvaluateSettings, config: Mapping[str, Any], *, kept: Kept | None = None) -> RunPlan:
     """The whole run; everything a user can get wrong is checked here, and the results folder last.
 
-    `config` is what the settings were made from, for the record.
+    `config` is what the settings were made from, for the record. `kept`: what other plans have made already;
+    those that share it are not to be run in this process.
     """
-    samples = plan_samples(settings, leave_strangers=settings.allow_incomplete)
+    kept = kept or Kept()
+    samples = plan_samples(settings, leave_strangers=settings.allow_incomplete, kept=kept)
     store = Store(settings.results / "store")
-    reference = make_reference(settings.reference, samples.prompts, store, samples=settings.samples)
-    metrics = _metrics(settings, samples, reference, store)
+    _, reference, metrics = kept.get(
+        _scoring_key(settings, samples), lambda: _scoring(settings, samples, store)
+    )
     factors = {
         **samples.factors(),
         **settings.samples.identity("samples"),
@@ -197,6 +207,30 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any]) -> RunPlan:
         results=settings.results,
         outside=outside,
     )
+
+
+def _scoring_key(settings: EvaluateSettings, samples: Samples) -> Hashable:
+    """Everything that the reference and the metrics are made of."""
+    return (
+        "scoring",
+        # An object that what is kept holds on to, so that its id stays its own.
+        id(samples.prompts),
+        digest([settings.reference, settings.metrics]),
+        settings.samples,
+        settings.weights,
+        settings.clip,
+        settings.device,
+        settings.results,
+        samples.guidance_kind,
+    )
+
+
+def _scoring(
+    settings: EvaluateSettings, samples: Samples, store: Store
+) -> tuple[PromptSet, AnyReference | None, dict[str, EvalMetric]]:
+    prompts = samples.prompts
+    reference = make_reference(settings.reference, prompts, store, samples=settings.samples)
+    return prompts, reference, _metrics(settings, samples, reference, store)
 
 
 def _outside_scores(

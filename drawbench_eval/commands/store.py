@@ -11,11 +11,12 @@ from drawbench_eval.commands.settings import build
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings:
-    """check: read every file. clear: a kind to remove, or "all"."""
+    """check: read every file. clear: a kind to remove, or "all". collect: remove what nothing points to."""
 
     results: Path
     check: bool
     clear: str | None
+    collect: bool = False
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 def store(config: DictConfig) -> None:
-    """Show, check or clear the store of `config`."""
+    """Show, check, clear or clean up the store of `config`."""
     from drawbench_eval.store import clear, contents, damage, entries
 
     settings = build(StoreSettings, plain(config))
@@ -32,6 +33,9 @@ def store(config: DictConfig) -> None:
     if settings.clear is not None:
         for kept in clear(folder, settings.clear):
             print(f"removed {kept.kind}: {kept.num_files} files, {kept.num_bytes / 1e6:.1f} MB")
+        return
+    if settings.collect:
+        _collect(settings.results)
         return
     held = contents(folder)
     for kept in held:
@@ -42,3 +46,15 @@ def store(config: DictConfig) -> None:
         for said in wrong:
             print(f"damaged: {said}")
         print(f"{len(wrong)} of {sum(kept.num_files for kept in held)} files are damaged")
+
+
+def _collect(results: Path) -> None:
+    from drawbench_eval.runs.garbage import collect
+
+    collected = collect(results)
+    for kept in collected.removed:
+        print(f"removed {kept.kind}: {kept.num_files} files, {kept.num_bytes / 1e6:.1f} MB")
+    print(
+        f"{collected.num_pointed_to} entries have samples that rest on them, {collected.num_young} are less "
+        "than an hour old; both stay"
+    )

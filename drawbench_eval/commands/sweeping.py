@@ -57,7 +57,7 @@ class SweepRecorder(Callback):
             sys.exit(report_mistake(error))
 
     def _show(self, config: DictConfig) -> None:
-        """Keep the sweep's state on the screen: a table on a terminal that nobody else writes to, else lines."""
+        """Keep the sweep's state on the screen: a table on a terminal that only we write to, else lines."""
         from drawbench_eval.commands.live import shown_while
         from drawbench_eval.runs import sweep
 
@@ -120,13 +120,14 @@ class _Point:
 
 def _plan(config: DictConfig, config_name: str) -> list[_Point]:
     from drawbench_eval.commands import planning
+    from drawbench_eval.commands.kept import Kept
     from drawbench_eval.files import digest
 
-    every = points(config)
+    every, kept = points(config), Kept()
     planned = []
     for overrides, composed in zip(every, configurations(config_name, every), strict=True):
         values = plain(composed)
-        plan = planning.plan_run(planning.evaluate_settings(values), values)
+        plan = planning.plan_run(planning.evaluate_settings(values), values, kept=kept)
         planned.append(_Point(overrides=overrides, config=digest(values), plan=plan))
     return planned
 

@@ -162,7 +162,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path | None:
 
 
 def _encoder(settings: TrainSettings, device: str, padding: int) -> TextEncoder:
-    from imagen_ref.cascade import PRETRAINED
+    from imagen_ref.cascade_files import PRETRAINED
     from imagen_ref.text.load import load_encoder
 
     packaged = PRETRAINED / settings.text_encoder

@@ -7,42 +7,66 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from drawbench_eval.files import digest, sha256_file
 from drawbench_eval.generators.base import Request
-from imagen_ref.cascade import Cascade, checkpoint_files, encoder_files
+from drawbench_eval.store import Arrays
+from imagen_ref.cascade import Cascade, StageFile
+from imagen_ref.cascade_files import CascadeFiles, EncoderSource, cascade_files
 from imagen_ref.samplers import SamplerSettings
-from imagen_ref.stage import Stage
-from imagen_ref.text.load import load_encoder
+from imagen_ref.text.embedding import collate
 
 # Raised when the same settings and weights give other images than before.
 VERSION = 1
-STAGES = ("base", "sr64")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageFile:
-    """A stage's .safetensors."""
-
-    path: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageFiles:
-    """The files of a cascade of two stages."""
-
-    base: StageFile
-    sr64: StageFile
+STAGES = ("base", "sr64", "sr256")
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderFolder:
     """A Hugging Face folder of a text encoder, and how many tokens of a prompt are kept."""
 
-    path: Path
+    path: Path | None = None
     max_length: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagePart:
+    """A stage's .safetensors, None for no such stage, and its own text encoder where it has one."""
+
+    path: Path | None = None
+    encoder: EncoderFolder | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageParts:
+    """The files of a cascade: a base, and up to two super-resolutions."""
+
+    base: StagePart
+    sr64: StagePart | None = None
+    sr256: StagePart | None = None
+
+    def __post_init__(self) -> None:
+        if self.base.path is None:
+            raise ValueError("base.path: a cascade starts with a base; name its .safetensors")
+
+    @property
+    def present(self) -> dict[str, Path]:
+        """Stage -> its file, in order."""
+        parts = {name: getattr(self, name) for name in STAGES}
+        return {name: part.path for name, part in parts.items() if part is not None and part.path is not None}
+
+    @property
+    def own_encoders(self) -> dict[str, EncoderFolder]:
+        """Stage -> its own encoder, where it has one."""
+        parts = {name: getattr(self, name) for name in self.present}
+        return {
+            name: part.encoder
+            for name, part in parts.items()
+            if part.encoder is not None and part.encoder.path is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +75,20 @@ class ImagenSettings:
 
     path: a packaged model's name or a folder; text_encoder: one of the encoders that lie in it. Or else
     `stages` and `encoder`: a file for each stage and the encoder's folder, whose paths may hold the name
-    `text_encoder`. sr64 is the first super-resolution, whatever its side.
+    `text_encoder`. sr64 is the first super-resolution and sr256 the second, whatever their sides. last: the
+    last stage that is run, by default the last there is. one_at_a_time: only one of encoder and networks is
+    in memory at a time; the images are the same.
     """
 
     path: str | None = None
     text_encoder: str
     base: SamplerSettings
     sr64: SamplerSettings
-    stages: StageFiles | None = None
+    sr256: SamplerSettings | None = None
+    stages: StageParts | None = None
     encoder: EncoderFolder | None = None
+    last: str | None = None
+    one_at_a_time: bool = False
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.stages is None):
@@ -67,13 +96,44 @@ class ImagenSettings:
                 "path: a folder of stages is needed, or stages.base.path, stages.sr64.path and encoder.path, "
                 "but not both"
             )
-        if (self.stages is None) != (self.encoder is None):
+        if (self.stages is None) != (self.encoder is None or self.encoder.path is None):
             raise ValueError("encoder: stages and encoder go together; write model.encoder.path=FOLDER")
 
     @property
-    def samplers(self) -> dict[str, SamplerSettings]:
-        """Stage name -> its settings, in order."""
-        return {name: getattr(self, name) for name in STAGES}
+    def files(self) -> CascadeFiles:
+        """The encoder, and the file of each stage that is run, under the names of STAGES.
+
+        Raises ValueError for a folder without cascade.json, one of more stages than there are settings for,
+        and a `last` that is none of them.
+        """
+        if self.stages is None:
+            found = cascade_files(str(self.path), text_encoder=self.text_encoder)
+            if len(found.stages) > len(STAGES):
+                raise ValueError(
+                    f"model.path: {self.path} has {len(found.stages)} stages; {len(STAGES)} is the most"
+                )
+            encoder, paths = found.encoder, dict(zip(STAGES, found.stages.values(), strict=False))
+        else:
+            assert self.encoder is not None
+            encoder, paths = _source(self.text_encoder, self.encoder), self.stages.present
+        if self.last is not None and self.last not in paths:
+            raise ValueError(f"model.last: {self.last} is not one of the stages {', '.join(paths)}")
+        names = list(paths)
+        run = names[: names.index(self.last) + 1] if self.last else names
+        return CascadeFiles(encoder=encoder, stages={name: paths[name] for name in run})
+
+    def own_encoders(self, stages: Mapping[str, Path]) -> dict[str, EncoderSource]:
+        """Stage -> its own encoder, of those that are run."""
+        own = {} if self.stages is None else self.stages.own_encoders
+        return {name: _source(f"{name}.encoder", folder) for name, folder in own.items() if name in stages}
+
+    def samplers(self, stages: Mapping[str, Path]) -> dict[str, SamplerSettings]:
+        """Stage -> its settings, of those that are run. ValueError where a stage has none."""
+        chosen = {name: getattr(self, name) for name in stages}
+        for name, settings in chosen.items():
+            if settings is None:
+                raise ValueError(f"model.{name}: the model has this stage; its settings are needed")
+        return chosen
 
 
 class ImagenGenerator:
@@ -85,30 +145,43 @@ class ImagenGenerator:
         self.settings, self.device, self.precision = settings, device, precision
         name = Path(settings.path).name if settings.path is not None else f"imagen-{settings.text_encoder}"
         self.label = f"{name}-w{settings.base.guidance_weight:g}-{settings.base.threshold}"
-        files = _files(settings)
+        if settings.last is not None:
+            self.label += f"-{settings.last}"
+        self._files = settings.files
+        self._own_encoders = settings.own_encoders(self._files.stages)
+        self._samplers = settings.samplers(self._files.stages)
+        files = {**self._files.encoder.files(), **self._files.stages}
+        for source in self._own_encoders.values():
+            files.update(source.files())
         self.weights = {name: _checked_sha256(path) for name, path in files.items()}
-        self.identity = _identity(settings, self.weights, precision)
+        self.identity = _identity(settings, self._samplers, self.weights, precision)
         kinds = [
             [stage, values.sampler, values.num_steps, values.guidance_weight == 1]
-            for stage, values in settings.samplers.items()
+            for stage, values in self._samplers.items()
         ]
         # Networks of other sizes take another time.
         sizes = [] if settings.stages is None else [path.stat().st_size for path in files.values()]
         self.cost_key = digest([*kinds, *sizes])
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether a stage should be run for all images before the next."""
+        return self.settings.one_at_a_time
+
     @cached_property
     def cascade(self) -> Cascade:
-        """The loaded stages and text encoder."""
-        chosen = self.settings
-        if chosen.stages is None or chosen.encoder is None:
-            assert chosen.path is not None
-            return Cascade.load(
-                chosen.path, text_encoder=chosen.text_encoder, device=self.device, precision=self.precision
-            )
-        encoder = load_encoder(chosen.encoder.path, max_length=chosen.encoder.max_length, device=self.device)
-        files = (chosen.stages.base.path, chosen.stages.sr64.path)
-        stages = [Stage.load(path, device=self.device) for path in files]
-        return Cascade(encoder, stages, precision=self.precision)
+        """The stages, each read when it is first needed, and the text encoders."""
+        parts = {name: StageFile(path, device=self.device) for name, path in self._files.stages.items()}
+        return Cascade(
+            self._files.encoder.load(self.device),
+            list(parts.values()),
+            precision=self.precision,
+            one_at_a_time=self.settings.one_at_a_time,
+            own_encoders={
+                parts[name].config.name: source.load(self.device)
+                for name, source in self._own_encoders.items()
+            },
+        )
 
     def generate(
         self, requests: Sequence[Request], *, batch_size: int, on_image: Callable[[int], None]
@@ -118,15 +191,72 @@ class ImagenGenerator:
         images = self.cascade.sample(
             [request.prompt for request in requests],
             seeds=[request.seed for request in requests],
-            settings=dict(zip(names, self.settings.samplers.values(), strict=True)),
+            settings=dict(zip(names, self._samplers.values(), strict=True)),
             batch_size=batch_size,
             on_images=on_image,
         )
         return list(images)
 
     def truncated_prompts(self, prompts: Sequence[str]) -> list[int]:
-        """The indices of prompts with more tokens than the text encoder reads."""
-        return self.cascade.encoder.truncated(prompts)
+        """The indices of prompts with more tokens than a text encoder of the cascade reads."""
+        encoders = {id(one): one for one in map(self.cascade.encoder_of, self._config_names)}
+        return sorted({index for encoder in encoders.values() for index in encoder.truncated(prompts)})
+
+    @property
+    def stage_keys(self) -> dict[str, dict[str, Any]]:
+        """Stage -> all that can change its images but the requests and the images that it starts from."""
+        return {
+            name: {
+                "generator": "imagen",
+                "version": VERSION,
+                "weights": self.weights[name],
+                "encoder": self.text_key(name),
+                "settings": _that_matter(settings, is_base=name == "base"),
+                "precision": self.precision,
+                "device": self.device.partition(":")[0],
+            }
+            for name, settings in self._samplers.items()
+        }
+
+    def text_key(self, stage: str) -> dict[str, Any]:
+        """What makes the text states that this stage reads, apart from the prompts."""
+        encoder = self.cascade.encoder_of(self._config_name(stage))
+        # Its weights' hash is in its identity, so what it is called changes nothing.
+        return {key: value for key, value in encoder.identity.items() if key not in ("name", "revision")}
+
+    def encode(self, stage: str, requests: Sequence[Request]) -> Arrays:
+        """The text states that this stage reads, unpadded one after the other, and where each ends."""
+        text = self.cascade.encode([request.prompt for request in requests], stage=self._config_name(stage))
+        states = text.states[text.mask].numpy()
+        return {"states": states, "ends": text.mask.sum(1).cumsum(0).numpy()}
+
+    def run_stage(
+        self,
+        stage: str,
+        text: Arrays,
+        requests: Sequence[Request],
+        rows: slice,
+        low_res: NDArray[np.uint8] | None,
+    ) -> NDArray[np.uint8]:
+        """This stage's images of `requests[rows]`, as `generate` makes them of all `requests`."""
+        starts = [0, *text["ends"][:-1]]
+        states = torch.from_numpy(text["states"].copy())
+        whole = collate([states[a:b] for a, b in zip(starts, text["ends"], strict=True)])
+        return self.cascade.sample_stage(
+            self._config_name(stage),
+            whole[rows],
+            seeds=[request.seed for request in requests[rows]],
+            settings=self._samplers[stage],
+            low_res=low_res,
+        )
+
+    @property
+    def _config_names(self) -> list[str]:
+        return [stage.config.name for stage in self.cascade.stages]
+
+    def _config_name(self, stage: str) -> str:
+        """What the stage's checkpoint calls itself: sr64 may be one of 64 -> 256."""
+        return self._config_names[list(self._samplers).index(stage)]
 
 
 def make(settings: ImagenSettings, *, device: str, precision: str) -> ImagenGenerator:
@@ -134,30 +264,30 @@ def make(settings: ImagenSettings, *, device: str, precision: str) -> ImagenGene
     return ImagenGenerator(settings, device=device, precision=precision)
 
 
-def _files(settings: ImagenSettings) -> dict[str, Path]:
-    """The weight files of the encoder and of each stage, by name."""
-    if settings.stages is None or settings.encoder is None:
-        assert settings.path is not None
-        return checkpoint_files(settings.path, text_encoder=settings.text_encoder)
-    return {
-        **encoder_files(settings.text_encoder, settings.encoder.path),
-        "base": settings.stages.base.path,
-        "sr64": settings.stages.sr64.path,
-    }
+def _source(name: str, folder: EncoderFolder) -> EncoderSource:
+    assert folder.path is not None
+    return EncoderSource(name=name, source=folder.path, max_length=folder.max_length)
 
 
-def _identity(settings: ImagenSettings, weights: Mapping[str, str], precision: str) -> dict[str, Any]:
+def _identity(
+    settings: ImagenSettings,
+    samplers: Mapping[str, SamplerSettings],
+    weights: Mapping[str, str],
+    precision: str,
+) -> dict[str, Any]:
     """Short names mean the base stage, `model.aug_level` the first super-resolution."""
-    base, sr64 = _said(settings.base), _said(settings.sr64)
+    said = {name: _said(values) for name, values in samplers.items()}
+    base = said.pop("base")
     del base["aug_level"]
+    short = {"model.aug_level": said["sr64"].pop("aug_level")} if "sr64" in said else {}
     return {
         "model.generator": "imagen",
         "model.version": VERSION,
         "model.text_encoder": settings.text_encoder,
         **{f"model.weights.{name}": sha256 for name, sha256 in weights.items()},
         **{f"model.{key}": value for key, value in base.items()},
-        "model.aug_level": sr64.pop("aug_level"),
-        **{f"model.sr64.{key}": value for key, value in sr64.items()},
+        **short,
+        **{f"model.{name}.{key}": value for name, one in said.items() for key, value in one.items()},
         "precision": precision,
     }
 
@@ -168,6 +298,16 @@ def _said(settings: SamplerSettings) -> dict[str, Any]:
     if (settings.guidance_t_min, settings.guidance_t_max) == (0, 1):
         del values["guidance_t_min"], values["guidance_t_max"]
     return values
+
+
+def _that_matter(settings: SamplerSettings, *, is_base: bool) -> dict[str, Any]:
+    """The fields that a stage reads: another value of one of the others gives the same images."""
+    unread = {"eta" if settings.sampler == "ddpm" else "gamma"}
+    if settings.threshold != "dynamic":
+        unread |= {"percentile", "interpolation"}
+    if is_base:
+        unread.add("aug_level")
+    return {key: value for key, value in _said(settings).items() if key not in unread}
 
 
 def _checked_sha256(path: Path) -> str:

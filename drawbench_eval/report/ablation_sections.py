@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -64,7 +66,7 @@ def ablation_section(data: ReportData) -> Section:
 def ablation_sentences(data: ReportData, most: int) -> list[str]:
     """The first findings in short, for the summary."""
     said = [short_finding(ablation, level) for ablation in data.ablations for level in ablation.levels]
-    more = [f"{len(said) - most} more comparisons of this ablation are below."] if len(said) > most else []
+    more = [f"More values of the factor are below ({len(said) - most})."] if len(said) > most else []
     return [*said[:most], *more]
 
 
@@ -124,7 +126,7 @@ def forest_figure(ablation: Ablation, name: str) -> Drawn:
         for index, (ax, measured) in enumerate(zip(axes, measures, strict=False)):
             own = [effect for effect in ablation.effects if effect.measure == measured]
             _forest(ax, [effect for effect in own if effect.level in levels], levels, ablation.plan.alpha)
-            set_title(ax, index, measure_name(measured))
+            set_title(ax, index, "\n".join(wrap(measure_name(measured), 24)))
         for ax in axes[len(measures) :]:
             ax.set_visible(False)
         return Drawn(svg=to_svg(figure), width=TEXT_WIDTH, data=as_csv(ablation_frame(ablation)))

@@ -108,8 +108,9 @@ def _claim(key: str, verdict: str, findings: Sequence[Finding]) -> str:
     claim = own[0].claim[:1].lower() + own[0].claim[1:]
     if len(found) == len(own):
         return claim
-    where = [", ".join(filter(None, (measure(one.metric).short, one.context))) for one in found]
-    return f"{claim} ({' and '.join(where)})"
+    if len({one.context for one in own}) > 1:
+        return f"{claim} ({len(found)} of {len(own)} tests)"
+    return f"{claim} ({' and '.join(measure(one.metric).short for one in found)})"
 
 
 def tied(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -129,7 +130,7 @@ def _grid(
         )
         ax.set_yticks(
             [(row * step) + side / 2 for row in range(len(curves))],
-            [curve.name for curve in curves],
+            [_wrapped(curve.name) for curve in curves],
         )
         ax.xaxis.tick_top()
         ax.tick_params(length=0, pad=1.5, labelsize=6.5)
@@ -144,6 +145,11 @@ def _row_names(curves: tuple[Curve, ...]) -> float:
     """Inches that the longest name of a row takes."""
     longest = max(len(curve.name) for curve in curves)
     return min(max(_ROW_NAMES, 0.1 + _LETTER * longest), _MOST_ROW_NAMES)
+
+
+def _wrapped(name: str) -> str:
+    """The name of a row in lines that fit into the widest column of names."""
+    return "\n".join(wrap(name, int((_MOST_ROW_NAMES - 0.1) / _LETTER)))
 
 
 def _size(*, rows: int, columns: int, names: float) -> tuple[float, float]:

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 MARKER_SIZE = 4.2
 
 _LOG_FROM_RATIO = 6.0
+# Inches of a legend's row.
+_ROW = 0.16
 _MODE_NAMES = {"none": "no thresholding", "static": "static thresholding", "dynamic": "dynamic thresholding"}
 
 
@@ -89,6 +91,9 @@ def above_panels(figure: Figure, *groups: Sequence[Artist]) -> None:
     # matplotlib fills columns first.
     ordered = [row[column] for column in range(columns) for row in rows]
     figure.legend(handles=ordered, loc="outside upper center", ncols=columns)
+    # The panels keep their height whatever stands above them.
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + _ROW * (len(rows) - 1))
 
 
 _BLANK = Line2D([], [], linestyle="none", label=" ")

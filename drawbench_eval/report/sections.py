@@ -75,8 +75,9 @@ def _answer(data: ReportData) -> tuple[str, ...]:
     for sentences in reversed(first) if data.ablation_leads else first:
         said += sentences
     said += [] if data.ablations else pairs_sentences(data)
-    if len(data.complete) > 1 and data.metrics:
-        said.append(f"Best of all runs, on these same samples: {'; '.join(_best(data))}.")
+    if data.metrics:
+        what = "Best of all runs, on these same samples" if len(data.complete) > 1 else "The one run has"
+        said.append(f"{what}: {'; '.join(_best(data))}.")
     said += ratings_sentences(data.ratings)
     if data.incomplete:
         said.append(

@@ -72,7 +72,7 @@ def pareto_figure(data: ReportData) -> Drawn:
             _pareto_panel(ax, data, styles, alignment, distance)
             part_name = "all runs" if index < len(names) else "near the front"
             set_title(ax, index, part_name if zoomed else "", alone=len(cells) == 1)
-            if ax.get_subplotspec().is_first_col():
+            if index % len(names) % columns == 0:
                 ax.set_ylabel("\n".join(wrap(axis_label(data.metrics[distance]), 30)))
             if zoomed:
                 logarithmic(ax)

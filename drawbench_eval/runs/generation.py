@@ -18,9 +18,11 @@ from PIL import Image
 
 from drawbench_eval.files import digest, sha256_file, write_json
 from drawbench_eval.generators.base import Generator, Request, Streaming, requests
+from drawbench_eval.generators.staged import Staged, make_in_stages
 from drawbench_eval.prompt import PromptSet
 from drawbench_eval.runs.progress import Advance
 from drawbench_eval.samples import Sample, SampleSet, save_image
+from drawbench_eval.store import Store
 
 # What is computed together must not depend on the batch size or on where a run was interrupted: a batch never
 # reaches over the end of a chunk. Changing this number changes bytes within rounding.
@@ -29,13 +31,17 @@ CHUNK_SIZE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SamplePlan:
-    """Which images to make: every prompt, `num_images_per_prompt` times, with seeds derived from `seed`."""
+    """Which images to make: every prompt, `num_images_per_prompt` times, with seeds derived from `seed`.
+
+    store: where each stage's images are kept and looked for, of a generator that has stages; None keeps none.
+    """
 
     generator: Generator
     prompts: PromptSet
     num_images_per_prompt: int
     seed: int
     batch_size: int
+    store: Store | None = None
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -132,14 +138,22 @@ def generate(plan: SamplePlan, folder: Path, *, made_by: Mapping[str, Any], adva
 
 
 def _make(chunk: Chunk, plan: SamplePlan, folder: Path, advance: Advance) -> Mapping[str, Any]:
+    entries: tuple[str, ...] = ()
     if isinstance(plan.generator, Streaming):
         hashes = _make_bit_by_bit(plan.generator, chunk, plan, folder, advance)
+    elif plan.store is not None and isinstance(plan.generator, Staged):
+        staged = make_in_stages(
+            plan.generator, chunk.requests, batch_size=plan.batch_size, store=plan.store, on_image=advance
+        )
+        entries = staged.entries
+        hashes = _save(list(zip(chunk.requests, staged.images, strict=True)), folder)
     else:
         made = plan.generator.generate(chunk.requests, batch_size=plan.batch_size, on_image=advance)
         assert len(made) == len(chunk.requests), "a generator gives one image a request"
         hashes = _save(list(zip(chunk.requests, made, strict=True)), folder)
     record = {"sha256": hashes, "made_on": plan.generator.device}
-    write_json(chunk.record, record)
+    # What the store must not lose while these samples are there.
+    write_json(chunk.record, {**record, **({"store": list(entries)} if entries else {})})
     chunk.part.unlink(missing_ok=True)
     return record
 

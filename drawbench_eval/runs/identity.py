@@ -8,6 +8,9 @@ from drawbench_eval.files import digest
 
 RUN_ID_LENGTH = 10
 
+# Factor -> the value that earlier versions had without it: there it is left out, and old ids stay.
+INTRODUCED_AS: Mapping[str, Any] = {}
+
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys; lists stay values."""
@@ -20,12 +23,18 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def run_id(factors: Mapping[str, Any]) -> str:
+def run_id(factors: Mapping[str, Any], *, introduced_as: Mapping[str, Any] = INTRODUCED_AS) -> str:
     """Ten hex digits of the digest of `factors`; their order, and 1 or 1.0, make no difference.
 
-    They are taken from the digest's first letter on: 5188e37686 would be a number on the command line.
+    A factor with the value that `introduced_as` gives it is left out. The digits are taken from the digest's
+    first letter on: 5188e37686 would be a number on the command line.
     """
-    content = digest(dict(factors))
+    named = {
+        key: value
+        for key, value in factors.items()
+        if key not in introduced_as or value != introduced_as[key]
+    }
+    content = digest(named)
     start = next(index for index, digit in enumerate(content) if digit.isalpha())
     return content[start : start + RUN_ID_LENGTH]
 

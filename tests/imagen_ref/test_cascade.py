@@ -13,7 +13,8 @@ from PIL import Image
 from tiny_encoders import make_encoder
 
 import imagen_ref
-from imagen_ref.cascade import Cascade, checkpoint_files
+from imagen_ref.cascade import Cascade
+from imagen_ref.cascade_files import checkpoint_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage, StageConfig, save_stage
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding

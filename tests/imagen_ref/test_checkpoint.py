@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from imagen_ref.cascade import PRETRAINED
+from imagen_ref.cascade_files import PRETRAINED
 from imagen_ref.checkpoint import COMPILED, CONTENT, FORMAT, read_config, read_weights, write_checkpoint
 from imagen_ref.stage import Stage, StageConfig, read_stage_config
 

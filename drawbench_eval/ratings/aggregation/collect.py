@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import pandas as pd
@@ -11,7 +12,13 @@ import pandas as pd
 from drawbench_eval.ratings.aggregation.agreeing import QuestionAgreement, rater_agreement
 from drawbench_eval.ratings.aggregation.categories import Categories, describe_categories
 from drawbench_eval.ratings.aggregation.comparisons import Comparison, compare
-from drawbench_eval.ratings.aggregation.human import MetricAgainstHuman, ScoredRun, against_human
+from drawbench_eval.ratings.aggregation.human import (
+    MetricAgainstHuman,
+    ScoredRun,
+    against_human,
+    rated_in_runs,
+    shared_metrics,
+)
 from drawbench_eval.ratings.aggregation.means import OnPar, difference_rows, mean_rows, on_par_tests
 from drawbench_eval.ratings.aggregation.preferences import preference_rows, realism_rows
 from drawbench_eval.ratings.aggregation.ranking import QuestionRanking, rank
@@ -160,13 +167,12 @@ def _add_others(
     if "choice" in selection.table:
         _offer(results, selection, "ranking", results.rankings, lambda: [rank(selection)])
     if runs is not None:
-        _offer(
-            results,
-            selection,
-            "metric against human",
-            results.metrics,
-            lambda: against_human(selection, runs, seed=settings.seed),
-        )
+        judged: list[Selection] = []
+        _offer(results, selection, "metric against human", judged, lambda: [rated_in_runs(selection, runs)])
+        for part in judged:
+            for metric in shared_metrics(runs):
+                against = partial(against_human, part, runs, metric, seed=settings.seed)
+                _offer(results, selection, f"{metric} against human", results.metrics, against)
 
 
 def _offer(

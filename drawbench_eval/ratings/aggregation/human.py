@@ -53,12 +53,15 @@ class MetricAgainstHuman:
     num_unscored: int
 
 
-def against_human(
-    selection: Selection, runs: Mapping[str, ScoredRun], *, seed: int
-) -> list[MetricAgainstHuman]:
-    """Every score that all of `runs` (by the ratings' model names) have, against a question's ratings.
+def shared_metrics(runs: Mapping[str, ScoredRun]) -> list[str]:
+    """The scores that all runs have, by name."""
+    return sorted(set.intersection(*(set(run.higher_is_better) for run in runs.values())))
 
-    Raises ValueError, in words for a reader, where prompts are not known or no rated model has a run.
+
+def rated_in_runs(selection: Selection, runs: Mapping[str, ScoredRun]) -> Selection:
+    """The judgements that are only about models with runs (by the ratings' names).
+
+    Raises ValueError, in words for a reader, where prompts are not known or there is no such judgement.
     """
     if not is_known(selection.table, "prompt_id"):
         raise ValueError("some rows have no prompt_id")
@@ -66,19 +69,26 @@ def against_human(
     rated = np.logical_and.reduce([selection.table[side].isin(list(runs)) for side in sides])
     if not rated.any():
         raise ValueError(f"none of its ratings is only about models with runs ({', '.join(runs)})")
-    judged = replace(selection, table=selection.table[rated])
-    found = []
-    for metric in sorted(set.intersection(*(set(run.higher_is_better) for run in runs.values()))):
-        items = _pair_items(judged, runs, metric) if len(sides) == 2 else _items(judged, runs, metric)
-        scored = items.dropna(subset="score")
-        num_unscored = len(items) - len(scored)
-        if scored.empty:
-            raise ValueError(f"none of its samples has a score of {metric} in the runs")
-        for scope, model, part in _scopes(scored, is_pairwise=len(sides) == 2):
-            found.append(
-                _against(selection, part, metric, scope, model, num_unscored=num_unscored, seed=seed)
-            )
-    return found
+    return replace(selection, table=selection.table[rated])
+
+
+def against_human(
+    judged: Selection, runs: Mapping[str, ScoredRun], metric: str, *, seed: int
+) -> list[MetricAgainstHuman]:
+    """One score that all of `runs` have, against the ratings of a question (`rated_in_runs`).
+
+    Raises ValueError, in words for a reader, where no rated sample has a score.
+    """
+    is_pairwise = "choice" in judged.table
+    items = _pair_items(judged, runs, metric) if is_pairwise else _items(judged, runs, metric)
+    scored = items.dropna(subset="score")
+    if scored.empty:
+        raise ValueError(f"none of its samples has a score of {metric} in the runs")
+    num_unscored = len(items) - len(scored)
+    return [
+        _against(judged, part, metric, scope, model, num_unscored=num_unscored, seed=seed)
+        for scope, model, part in _scopes(scored, is_pairwise=is_pairwise)
+    ]
 
 
 def _scopes(items: pd.DataFrame, *, is_pairwise: bool) -> Iterator[tuple[Scope, str | None, pd.DataFrame]]:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,16 @@ def test_one_kind_or_all_are_cleared(run: Run, tmp_path: Path) -> None:
     assert "clear: pictures is not kept in results/store; there is features, moments" in wrong.err
     run("store", "clear=all")
     assert not list((tmp_path / "results" / "store").rglob("[!.]*.safetensors"))
+
+
+def test_collecting_says_what_went_and_what_stays(run: Run, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results" / "store")
+    for name in ("old", "young"):
+        store.get_or_make("stage_base", {"name": name}, lambda: {"x": np.zeros(1000)})
+    os.utime(store.path("stage_base", {"name": "old"}), (0, 0))
+    collected = run("store", "collect=true")
+    assert collected.code == 0
+    first, last = collected.out.splitlines()
+    assert first == "removed stage_base: 1 files, 0.0 MB"
+    assert last == "0 entries have samples that rest on them, 1 are less than an hour old; both stay"
+    assert run("store").out.startswith("stage_base: 1 files")

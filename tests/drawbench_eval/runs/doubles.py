@@ -161,6 +161,9 @@ class DoubleSettings:
     text_encoder: str
     base: SamplerSettings
     sr64: SamplerSettings
+    sr256: SamplerSettings | None = None
+    last: str | None = None
+    one_at_a_time: bool = False
 
 
 def make(settings: DoubleSettings, *, device: str, precision: str) -> DoubleGenerator:

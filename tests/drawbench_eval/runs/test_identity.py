@@ -22,6 +22,14 @@ def test_ids_stay_what_they_are() -> None:
     assert run_id({"model.guidance_weight": 3.0, "seed": 0}) == hashlib.sha256(content).hexdigest()[:10]
 
 
+def test_a_new_factor_is_left_out_where_it_is_as_before() -> None:
+    old, introduced = {"seed": 0}, {"churn": 0, "order": None}
+    new = {"seed": 0, "churn": 0.0, "order": None}
+    assert run_id(new, introduced_as=introduced) == run_id(old)
+    assert run_id({**new, "churn": 1}, introduced_as=introduced) == run_id({**old, "churn": 1})
+    assert run_id(new) != run_id(old)
+
+
 def test_flatten() -> None:
     assert flatten({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": None}) == {
         "a.b": 1,

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drawbench_eval.stats.clustered import Estimate, clustered_mean, paired_difference, share_interval
 
@@ -24,6 +26,25 @@ def test_error_and_interval_are_those_of_statsmodels(clusters: int) -> None:
     assert mean.interval() == pytest.approx(tuple(fit.conf_int()[0]), rel=1e-9)
     assert mean.p_value == pytest.approx(fit.pvalues[0], rel=1e-9)
     assert (mean.n, mean.num_clusters) == (len(labels), clusters)
+
+
+rows = st.lists(st.tuples(st.floats(-5, 5), st.integers(0, 4)), min_size=1, max_size=25)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows)
+def test_error_is_that_of_the_double_loop(rows: list[tuple[float, int]]) -> None:
+    values, cluster = (np.array(column) for column in zip(*rows, strict=True))
+    num = len(set(cluster))
+    mean = clustered_mean(values, cluster)
+    assert mean.value == pytest.approx(sum(values) / len(values), abs=1e-12)
+    if num == 1:
+        assert math.isnan(mean.standard_error)
+        return
+    away = values - mean.value
+    pairs = ((i, j) for i in range(len(away)) for j in range(len(away)) if cluster[i] == cluster[j])
+    variance = num / (num - 1) * sum(float(away[i] * away[j]) for i, j in pairs) / len(away) ** 2
+    assert mean.standard_error**2 == pytest.approx(variance, rel=1e-9, abs=1e-12)
 
 
 def test_single_samples_give_the_ordinary_standard_error() -> None:

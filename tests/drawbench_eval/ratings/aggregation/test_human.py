@@ -1,6 +1,7 @@
 """A run's scores against ratings of its samples."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,14 @@ def test_what_has_no_run_or_no_score_is_said(results_of) -> None:
         "none of its ratings is only about models with runs (x)"
     ]
     empty = results_of(table, "alignment", runs={"m": scored(["q"], seed=1)})
-    assert [one.reason for one in empty.not_offered] == [
-        "none of its samples has a score of other in the runs"
+    assert [(one.what, one.reason) for one in empty.not_offered] == [
+        (f"{name} against human", f"none of its samples has a score of {name} in the runs")
+        for name in ("other", "score")
     ]
+    # A score that nobody has costs no other one.
+    run = scored(prompts, seed=1)
+    partly = replace(run, scores=run.scores.assign(other=math.nan))
+    found = results_of(table, "alignment", runs={"m": partly})
+    assert {one.metric for one in found.metrics} == {"score"}
+    assert [one.what for one in found.not_offered] == ["other against human"]
     assert not math.isnan(results_of(table, "alignment").rows[0].value)
