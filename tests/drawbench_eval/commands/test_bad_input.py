@@ -11,7 +11,10 @@ Small = tuple[str, ...]
 MISTAKES = [
     ("model.gidance_weight=3", "model.gidance_weight: no such setting; did you mean model.guidance_weight?"),
     ("modle=scenes", "modle: no such setting; did you mean model?"),
-    ("+model.foo=1", "model.foo: no such setting; write one of base, last, one_at_a_time, path, sr256, sr64, text_encoder"),
+    (
+        "+model.foo=1",
+        "model.foo: no such setting; write one of base, last, one_at_a_time, path, sr256, sr64, text_encoder",
+    ),
     ("+foo=1", "foo: no such setting"),
     ("model=foo", "model: foo is not one of command, "),
     ("metrics=[fidd]", "metrics: fidd is not one of clip_score, cmmd ... scenes_accuracy, scenes_clip_score"),
