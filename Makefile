@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slurm parity bench-fid bench-sampling verify-online docs check format clean
+.PHONY: setup demo test test-slurm parity coverage bench-fid bench-sampling verify-online docs check format clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -39,6 +39,11 @@ test-slurm: $(STAMP)
 parity: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,parity]'
 	$(BIN)/python -m pytest -m parity tests/parity -s --timeout=1200
+
+# What the intervals hold: 1,000 draws of fixed seeds for each row of docs/statistics.md; about 11 minutes of one core.
+coverage: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m slow tests/drawbench_eval/stats/test_coverage.py \
+		tests/drawbench_eval/stats/test_rating_coverage.py
 
 # Speed against the peers, the trace of the root, peak memory: tables under benchmarks/results; estimated at an hour.
 bench-fid: $(STAMP)

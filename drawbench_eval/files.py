@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -77,6 +78,18 @@ def sha256_file(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             hasher.update(chunk)
     return hasher.hexdigest()
+
+
+def sha256_unchanged(path: Path) -> str:
+    """`sha256_file`, read once as long as the file's size and time stay: a sweep plans every point."""
+    real = path.resolve()
+    about = real.stat()
+    return _sha256(real, about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(path: Path, _size: int, _changed: int) -> str:
+    return sha256_file(path)
 
 
 def canonical_json(obj: Any) -> str:

@@ -152,7 +152,7 @@ class SampleSet:
             if sha256_bytes(data) != sample.sha256:
                 raise ValueError(f"{sample.path}: its content is not the one in {MANIFEST}")
             image = decode(data, sample.path)
-            if _is_blank(image):
+            if is_blank(image):
                 return without("blank", f"{sample.path}: every pixel is the same"), data
             return Loaded(image=preparation.apply(image) if preparation else image, status="ok"), data
         except FileNotFoundError:
@@ -165,7 +165,8 @@ class SampleSet:
         return self.source.read(sample.path) if self.source else (self.folder / sample.path).read_bytes()
 
 
-def _is_blank(image: Pixels) -> bool:
+def is_blank(image: Pixels) -> bool:
+    """Whether every pixel is the same."""
     return bool((image == image[:1, :1]).all())
 
 

@@ -23,6 +23,7 @@ from drawbench_eval.metrics.registry import MetricContext, make_metric
 from drawbench_eval.prompt import Prompt, PromptSet
 from drawbench_eval.references import Reference, folder_reference, images_reference
 from drawbench_eval.runs.scoring import SCORING_CHUNK
+from drawbench_eval.samples import is_blank
 from drawbench_eval.store import Store
 from drawbench_eval.weights import WeightsSettings
 
@@ -98,7 +99,8 @@ def _samples(
             lambda sample: samples.load(sample, preparation).image, samples.samples, ahead=SCORING_CHUNK
         )
         return loaded, [by_id[sample.prompt_id] for sample in samples.samples], imported.prompts
-    found = [preparation.apply(image) for image in as_pixels(images)]
+    # A constant image is counted and unscored, as one in a folder is.
+    found = [None if is_blank(image) else preparation.apply(image) for image in as_pixels(images)]
     if not found:
         raise ValueError("images: there are none; give at least one")
     texts = [""] * len(found) if prompts is None else prompts

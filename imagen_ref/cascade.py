@@ -112,9 +112,10 @@ class Cascade:
         """
         files = cascade_files(name, text_encoder=text_encoder)
         encoder = files.encoder.load(device)
-        parts = [StageFile(path, device=device) for path in files.stages.values()]
-        stages = parts if one_at_a_time else [part.load() for part in parts]
-        return Cascade(encoder, stages, precision=precision, one_at_a_time=one_at_a_time)
+        parts = {name: StageFile(path, device=device) for name, path in files.stages.items()}
+        own = {parts[name].config.name: source.load(device) for name, source in files.own_encoders.items()}
+        stages = list(parts.values()) if one_at_a_time else [part.load() for part in parts.values()]
+        return Cascade(encoder, stages, precision=precision, one_at_a_time=one_at_a_time, own_encoders=own)
 
     def encoder_of(self, stage: str) -> TextEncoder:
         """The text encoder that the stage of this name was trained with."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from imagen_ref.stage import read_stage_config
 from imagen_ref.text.folder import FolderEncoder
 from imagen_ref.text.load import load_encoder
 
@@ -59,17 +60,31 @@ class EncoderSource:
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeFiles:
-    """An encoder, and the file of each stage, by name and in order."""
+    """What a cascade consists of.
+
+    Attributes:
+        encoder: of all stages that have none of their own.
+        stages: the file of each stage, by name and in order.
+        own_encoders: those of stages that were trained with another one, by the stage's name.
+    """
 
     encoder: EncoderSource
     stages: Mapping[str, Path]
+    own_encoders: Mapping[str, EncoderSource] = field(default_factory=dict)
+
+    def weights(self) -> dict[str, Path]:
+        """All weight files by name, as `EncoderSource.files` gives them; they are not opened here."""
+        encoders = (self.encoder, *self.own_encoders.values())
+        found = {name: path for encoder in encoders for name, path in encoder.files().items()}
+        return {**found, **self.stages}
 
 
 def cascade_files(name: str | Path, *, text_encoder: str | None = None) -> CascadeFiles:
     """What a packaged cascade, or a folder with a cascade.json, consists of.
 
     Optional in cascade.json: "source" (a folder or a name on the Hub, where the encoder lies elsewhere),
-    "revision" and "precision" of the encoder.
+    "revision" and "precision" of the encoder. A stage that was trained with another of the encoders is
+    {"file": "sr64.safetensors", "text_encoder": NAME} in the place of its file.
 
     Args:
         name: the packaged name or the folder.
@@ -90,29 +105,72 @@ def cascade_files(name: str | Path, *, text_encoder: str | None = None) -> Casca
     chosen = text_encoder or next(iter(encoders))
     if chosen not in encoders:
         raise ValueError(f"model.text_encoder: {chosen} is not one of {', '.join(encoders)} in {folder}")
-    content = encoders[chosen]
+    parts = {stage: _stage(file, chosen, stage, part) for stage, part in encoders[chosen]["stages"].items()}
+    if not parts:
+        raise ValueError(
+            f"model.text_encoder: {chosen} has no stages in {folder}, other encoders' stages use it"
+        )
+    own = {stage: name for stage, (_, name) in parts.items() if name not in (None, chosen)}
+    for stage, other in own.items():
+        if other not in encoders:
+            raise ValueError(
+                f"cascade {file}: text_encoders.{chosen}.stages.{stage}.text_encoder: {other} is not one of "
+                f"{', '.join(encoders)}"
+            )
     return CascadeFiles(
-        encoder=EncoderSource(
-            name=chosen,
-            source=content.get("source", folder / chosen),
-            max_length=int(content["max_length"]),
-            revision=content.get("revision"),
-            precision=content.get("precision", "float32"),
-        ),
-        stages={stage: folder / path for stage, path in content["stages"].items()},
+        encoder=_source(chosen, folder / chosen, encoders[chosen]),
+        stages={stage: folder / path for stage, (path, _) in parts.items()},
+        own_encoders={
+            stage: _source(f"{stage}.encoder", folder / other, encoders[other])
+            for stage, other in own.items()
+        },
     )
 
 
-def checkpoint_files(name: str | Path, *, text_encoder: str | None = None) -> dict[str, Path]:
-    """The weight files of a cascade: the encoder's and each stage's, by name. They are not opened here.
+def _source(name: str, folder: Path, content: Mapping[str, Any]) -> EncoderSource:
+    return EncoderSource(
+        name=name,
+        source=content.get("source", folder),
+        max_length=int(content["max_length"]),
+        revision=content.get("revision"),
+        precision=content.get("precision", "float32"),
+    )
 
-    An encoder from elsewhere has none (every stage holds its hash).
+
+def _stage(file: Path, encoder: str, stage: str, part: Any) -> tuple[str, str | None]:
+    """A stage's file, and the name of its own encoder where it has one."""
+    if isinstance(part, str):
+        return part, None
+    if isinstance(part, dict) and isinstance(part.get("file"), str) and set(part) <= {"file", "text_encoder"}:
+        return part["file"], part.get("text_encoder")
+    raise ValueError(
+        f"cascade {file}: text_encoders.{encoder}.stages.{stage}: {part}; write a file, or "
+        '{"file": FILE, "text_encoder": NAME}'
+    )
+
+
+def with_checkpoint(stages: Mapping[str, Path], checkpoint: Path) -> dict[str, Path]:
+    """The stages with `checkpoint` in the place of the one that starts and ends at the same sides.
 
     Raises:
-        ValueError: when there is no such cascade or encoder.
+        ValueError: for a file that cannot be read, and where no stage has its sides.
     """
-    files = cascade_files(name, text_encoder=text_encoder)
-    return {**files.encoder.files(), **files.stages}
+    try:
+        own = _sides(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"model.checkpoint: {error}") from error
+    sides = {name: _sides(path) for name, path in stages.items()}
+    for name, its in sides.items():
+        if its == own:
+            return {**stages, name: checkpoint}
+    there = ", ".join(f"{name} ({its})" for name, its in sides.items())
+    raise ValueError(f"model.checkpoint: {checkpoint} is of {own} pixels; the stages are {there}")
+
+
+def _sides(path: Path) -> str:
+    """Such as 16, or 16 -> 64 of a super-resolution."""
+    config = read_stage_config(path)
+    return f"{config.side}" if config.low_res_side is None else f"{config.low_res_side} -> {config.side}"
 
 
 def _encoders(file: Path) -> dict[str, dict[str, Any]]:

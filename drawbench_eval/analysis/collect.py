@@ -42,6 +42,11 @@ class Run:
         """Name -> value, ci95, n, num_unscored, higher_is_better, unit, protocol."""
         return {} if self.record is None else self.record.metrics
 
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """stage, series, step, images, flops and seconds behind its model.checkpoint; empty without one."""
+        return {} if self.record is None else self.record.inputs.get("training", {})
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricInfo:

@@ -130,12 +130,17 @@ def _parts(run: Run, named: Sequence[str]) -> list[str]:
     values = [run.factors.get(key) for key in named]
     if len(values) == 1 and isinstance(values[0], str) and values[0] and not is_hash(named[0]):
         return [shown_setting(values[0])]
-    names = [key.removeprefix("model.") for key in named]
-    shown = [
-        str(value)[:_HASH_DIGITS] if is_hash(key) else shown_setting(value)
-        for key, value in zip(named, values, strict=True)
-    ]
-    return [f"{name} {value}" for name, value in zip(names, shown, strict=True)]
+    return [_part(run, key, value) for key, value in zip(named, values, strict=True)]
+
+
+def _part(run: Run, key: str, value: object) -> str:
+    name = key.removeprefix("model.")
+    if not is_hash(key):
+        return f"{name} {shown_setting(value)}"
+    checkpoint = run.training
+    if "step" in checkpoint and key == f"model.weights.{checkpoint['stage']}":
+        return f"{checkpoint['series']} step {checkpoint['step']}"
+    return f"{name} {str(value)[:_HASH_DIGITS]}"
 
 
 def _named(runs: Sequence[Run]) -> list[str]:

@@ -1,8 +1,8 @@
 """`drawbench-eval evaluate`: generates where needed, scores, writes one run; `-m` makes a sweep."""
 
+import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -10,16 +10,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from drawbench_eval.commands.door import hydra_app, plain
-from drawbench_eval.commands.point import Answer, failed_before, metrics_said
+from drawbench_eval.commands.point import Answer, already, metrics_said
+from drawbench_eval.commands.resuming import point_number
 from drawbench_eval.commands.worker import WORKER, WorkerDied
 
-# Under hydra.runtime.choices, which a launcher hands on to every point: the name of the sweep it belongs to.
-SWEEP_CHOICE = "drawbench_eval_sweep"
+_CHECKPOINTS = re.compile(r"(\+*model\.checkpoint)=\s*\[\s*(.*?)\s*\]\s*", re.DOTALL)
 
 
 def main() -> None:
     """The verb."""
     try:
+        sys.argv[1:] = each_checkpoint(sys.argv[1:])
         hydra_app("evaluate", evaluate)
     finally:
         WORKER.close()
@@ -29,8 +30,8 @@ def evaluate(config: DictConfig) -> None:
     """One run of `config`, or one point of a sweep, where a failure is recorded and the others go on."""
     values = plain(config)
     if _in_sweep() and not values["check_only"] and not values["forecast"]:
-        answer = _known(values) or do_elsewhere(values)
-        _say(f"point {HydraConfig.get().job.num + 1}: {answer.said}")
+        answer = do_elsewhere(values)
+        _say(f"point {point_number(HydraConfig.get().job)}: {answer.said}")
         return
     # Heavy imports happen here, so that --help and --cfg stay quick.
     from drawbench_eval.commands import found_images, planning
@@ -44,12 +45,22 @@ def evaluate(config: DictConfig) -> None:
     if settings.forecast:
         print(forecast.forecast([plan]).said())
         return
-    done = runner.finished(plan)
-    if done:
-        _say(f"{plan.folder} is complete already; nothing to do")
+    if runner.finished(plan):
+        _say(already(plan.folder))
         return
     record = runner.evaluate(plan)
     _say(f"{plan.folder}: {metrics_said(record.metrics)}")
+
+
+def each_checkpoint(words: Sequence[str]) -> list[str]:
+    """`model.checkpoint=[a,b]` of a multirun as Hydra's `model.checkpoint=a,b`: a point for each of a series.
+
+    Raises ValueError for a list where there is one run.
+    """
+    found = [_CHECKPOINTS.fullmatch(word) for word in words]
+    if any(found) and not {"-m", "--multirun"} & set(words):
+        raise ValueError("model.checkpoint: a list is a sweep, with a point for each; write evaluate -m")
+    return [match.expand(r"\1=\2") if match else word for word, match in zip(words, found, strict=True)]
 
 
 def do_elsewhere(values: Mapping[str, Any]) -> Answer:
@@ -76,29 +87,6 @@ def time_elsewhere(values: Mapping[str, Any]) -> dict[str, Any]:
     if "error" in answer:
         raise ValueError(answer["error"])
     return answer
-
-
-def _known(values: Mapping[str, Any]) -> Answer | None:
-    """The answer to a point that is over already, not planned again: the sweep's start wrote its run down."""
-    from drawbench_eval.files import digest
-    from drawbench_eval.runs import sweep
-    from drawbench_eval.runs.identity import find_run
-    from drawbench_eval.runs.record import read_record
-
-    name = HydraConfig.get().runtime.choices.get(SWEEP_CHOICE)
-    if name is None:
-        return None
-    results = Path(str(values["results"]))
-    planned = sweep.read_sweep(results, str(name)).planned(digest(values))
-    folder = find_run(results, planned) if planned else None
-    record = read_record(folder) if folder else None
-    if record is None:
-        return None
-    if record.status == "complete":
-        return Answer(outcome="already", said=f"{folder} is complete already; nothing to do")
-    if values["retry_failed"]:
-        return None
-    return Answer(outcome="failed", said=failed_before(str(folder), str(record.error)))
 
 
 def _in_sweep() -> bool:

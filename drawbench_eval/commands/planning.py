@@ -304,6 +304,8 @@ def _inputs(
         "reference": reference.provenance if reference else None,
         "weights": weights,
     }
+    if samples.training:
+        inputs["training"] = dict(samples.training)
     if outside is not None:
         inputs["scores"] = {"file": outside.location, "sha256": outside.sha256}
     return inputs

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 
@@ -34,9 +35,9 @@ def do_point(values: Mapping[str, Any]) -> Answer:
         plan = planning.plan_run(settings, values)
         record = read_record(plan.folder)
         if record and record.status == "complete":
-            return Answer(outcome="already", said=f"{plan.folder} is complete already; nothing to do")
+            return Answer(outcome="already", said=already(plan.folder))
         if record and not settings.retry_failed:
-            return Answer(outcome="failed", said=failed_before(str(plan.folder), str(record.error)))
+            return Answer(outcome="failed", said=failed_before(plan.folder, str(record.error)))
         record = runner.evaluate(plan, wait=False)
     except RunBusy:
         return Answer(outcome="busy", said=f"{plan.folder}: another process is at it; on with the next")
@@ -47,7 +48,12 @@ def do_point(values: Mapping[str, Any]) -> Answer:
     return Answer(outcome="complete", said=f"{plan.folder}: {metrics_said(record.metrics)}")
 
 
-def failed_before(folder: str, error: str) -> str:
+def already(folder: Path) -> str:
+    """What is said of a point that was complete before."""
+    return f"{folder} is complete already; nothing to do"
+
+
+def failed_before(folder: Path, error: str) -> str:
     """What is said of a failed point that is not tried again."""
     return f"failed before: {folder}: {error}; retry_failed=true tries it again"
 

@@ -32,6 +32,15 @@ def written(config: DictConfig) -> list[str]:
     return [str(text) for text in texts]
 
 
+def sweep_name(config: DictConfig) -> str:
+    """The name that is given, the experiment's, or a hash of the overrides."""
+    from drawbench_eval.runs.sweep import check_name, default_name
+
+    if config.sweep is not None:
+        return check_name(str(config.sweep))
+    return default_name(written(config), config.hydra.runtime.choices.get("experiment"))
+
+
 def configurations(config_name: str, every: Sequence[Sequence[str]]) -> Iterator[DictConfig]:
     """What Hydra composes of each point."""
     repository = GlobalHydra.instance().config_loader().repository  # type: ignore[attr-defined]

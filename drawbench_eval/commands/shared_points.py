@@ -12,7 +12,7 @@ from drawbench_eval.commands.points import configurations, points
 from drawbench_eval.runs.identity import find_run
 from drawbench_eval.runs.locks import is_held
 from drawbench_eval.runs.record import read_record
-from drawbench_eval.runs.sweep import SweepRecord
+from drawbench_eval.runs.sweep import SweepRecord, run_records
 
 _LOOK_S = 1.0
 
@@ -23,7 +23,8 @@ def see_to_rest(config: DictConfig, config_name: str, results: Path, record: Swe
     Where the launcher sends points to other machines, what is left is only waited for: this one may be a
     place to start jobs from, not to compute.
     """
-    rest = [place for place, run_id in enumerate(record.run_ids) if not _is_over(results, run_id)]
+    records = run_records(results, record.run_ids)
+    rest = [place for place, run_id in enumerate(record.run_ids) if records[run_id] is None]
     if not rest:
         return
     here = "submitit" not in str(config.hydra.launcher._target_)

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from drawbench_eval.commands.door import plain, report_mistake
-from drawbench_eval.commands.evaluate import SWEEP_CHOICE, time_elsewhere
-from drawbench_eval.commands.points import configurations, names, points, swept, written
+from drawbench_eval.commands.evaluate import time_elsewhere
+from drawbench_eval.commands.points import configurations, names, points, sweep_name, swept, written
+from drawbench_eval.commands.resuming import point_number
 
 if TYPE_CHECKING:
     from drawbench_eval.runs.runner import RunPlan
-    from drawbench_eval.runs.sweep import SweepRecord
+    from drawbench_eval.runs.sweep import Records, SweepRecord
 
 SHOWN_FAILURES = 10
 
@@ -50,8 +51,6 @@ class SweepRecorder(Callback):
             return
         try:
             self._pending = _start(config, _plan(config, str(kwargs["config_name"])))
-            with open_dict(config):
-                config.hydra.runtime.choices[SWEEP_CHOICE] = _name(config)
             self._show(config)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             sys.exit(report_mistake(error))
@@ -67,7 +66,7 @@ class SweepRecorder(Callback):
         one_by_one = "basic" in launcher
         if table or not one_by_one:
             results = Path(str(config.results))
-            record = sweep.read_sweep(results, _name(config))
+            record = sweep.read_sweep(results, sweep_name(config))
             self._screen.enter_context(shown_while(results, record, table=table))
             # An interrupted sweep gives the terminal back too.
             atexit.register(self._screen.close)
@@ -79,11 +78,11 @@ class SweepRecorder(Callback):
 
         if not self._says_each:
             return
-        number = int(config.hydra.job.num)
-        made, left = sum(self._pending[: number + 1]), sum(self._pending[number + 1 :])
-        if left and self._pending[number]:
+        number = point_number(config.hydra.job)
+        made, left = sum(self._pending[:number]), sum(self._pending[number:])
+        if left and self._pending[number - 1]:
             seconds = (time.monotonic() - self._started) / made * left
-            _say(f"{number + 1} of {len(self._pending)} points over, about {duration(seconds)} left")
+            _say(f"{number} of {len(self._pending)} points over, about {duration(seconds)} left")
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """See to points that other processes were at, then count; exit code 1 unless all are complete."""
@@ -93,13 +92,14 @@ class SweepRecorder(Callback):
         if config.check_only:
             return
         results = Path(str(config.results))
-        record = sweep.read_sweep(results, _name(config))
+        record = sweep.read_sweep(results, sweep_name(config))
         with self._screen:
             see_to_rest(config, str(kwargs["config_name"]), results, record)
-        counts = sweep.progress(results, record.run_ids)
-        _print_table(results, record)
+        records = sweep.run_records(results, record.run_ids)
+        counts = sweep.count(records)
+        _print_table(record, records)
         total, complete = sum(counts.values()), counts["complete"]
-        for line in _failures(results, record):
+        for line in _failures(results, record, records):
             _say(line)
         _say(
             f"{complete} of {total} points complete"
@@ -111,24 +111,22 @@ class SweepRecorder(Callback):
 
 @dataclass(frozen=True, kw_only=True)
 class _Point:
-    """A point as it is before the sweep starts: its overrides, its configuration's digest, its run."""
+    """A point as it is before the sweep starts: its overrides and its run."""
 
     overrides: Sequence[str]
-    config: str
     plan: "RunPlan"
 
 
 def _plan(config: DictConfig, config_name: str) -> list[_Point]:
     from drawbench_eval.commands import planning
     from drawbench_eval.commands.kept import Kept
-    from drawbench_eval.files import digest
 
     every, kept = points(config), Kept()
     planned = []
     for overrides, composed in zip(every, configurations(config_name, every), strict=True):
         values = plain(composed)
         plan = planning.plan_run(planning.evaluate_settings(values), values, kept=kept)
-        planned.append(_Point(overrides=overrides, config=digest(values), plan=plan))
+        planned.append(_Point(overrides=overrides, plan=plan))
     return planned
 
 
@@ -161,37 +159,24 @@ def _record(config: DictConfig, planned: Sequence[_Point]) -> "SweepRecord":
 
     every = [point.overrides for point in planned]
     return SweepRecord(
-        name=_name(config),
+        name=sweep_name(config),
         created_from=written(config),
         swept=swept(every),
         run_ids=[point.plan.run_id for point in planned],
         labels=[point.plan.label for point in planned],
         points=names(every),
         images=[point.plan.samples.num_images for point in planned],
-        configs=[point.config for point in planned],
     )
 
 
-def _name(config: DictConfig) -> str:
-    from drawbench_eval.runs.sweep import check_name, default_name
-
-    if config.sweep is not None:
-        return check_name(str(config.sweep))
-    return default_name(written(config), config.hydra.runtime.choices.get("experiment"))
-
-
-def _print_table(results: Path, record: "SweepRecord") -> None:
+def _print_table(record: "SweepRecord", records: "Records") -> None:
     """A line a point on stdout: what it varies, every metric with its interval, and the protocol's id."""
     from rich.console import Console
     from rich.table import Table
 
-    from drawbench_eval.runs.identity import find_run
-    from drawbench_eval.runs.record import read_record
-
     table = Table("point", "metric", "value", "95 % interval", "n", "protocol")
     for point, run_id in zip(record.points, record.run_ids, strict=True):
-        folder = find_run(results, run_id)
-        run = read_record(folder) if folder else None
+        run = records[run_id]
         if run is None or run.status != "complete":
             table.add_row(point, "", "failed" if run else "not over", "", "", "")
             continue
@@ -203,19 +188,17 @@ def _print_table(results: Path, record: "SweepRecord") -> None:
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
-def _failures(results: Path, record: "SweepRecord") -> list[str]:
+def _failures(results: Path, record: "SweepRecord", records: "Records") -> list[str]:
     """Which points failed, and with what; the first few."""
     from drawbench_eval.runs.identity import find_run
-    from drawbench_eval.runs.record import read_record
 
     found = []
     # A run that is asked for twice (1 and 1.0) fails once.
     first = dict(zip(reversed(record.run_ids), reversed(record.points), strict=True))
     for run_id, point in reversed(first.items()):
-        folder = find_run(results, run_id)
-        run = read_record(folder) if folder else None
-        if folder is not None and run is not None and run.status == "failed":
-            found.append(f"failed: {folder} ({point}): {run.error}")
+        run = records[run_id]
+        if run is not None and run.status == "failed":
+            found.append(f"failed: {find_run(results, run_id)} ({point}): {run.error}")
     if not found:
         return []
     more = [f"and {len(found) - SHOWN_FAILURES} more failed"] if len(found) > SHOWN_FAILURES else []

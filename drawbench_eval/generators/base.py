@@ -64,6 +64,16 @@ class Streaming(Protocol):
         ...
 
 
+@runtime_checkable
+class FromCheckpoint(Protocol):
+    """A generator that may sample one of a training's checkpoints."""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """stage, series, step, images, flops and seconds as far as they are known; empty without one."""
+        ...
+
+
 def in_order(
     finished: Iterable[Finished], requests: Sequence[Request], on_image: Callable[[int], None]
 ) -> list[NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """`model.generator: imagen`: the cascades of imagen_ref."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from drawbench_eval.files import digest, sha256_file
+from drawbench_eval.files import digest, sha256_unchanged
 from drawbench_eval.generators.base import Request
 from drawbench_eval.store import Arrays
 from imagen_ref.cascade import Cascade, StageFile
-from imagen_ref.cascade_files import CascadeFiles, EncoderSource, cascade_files
+from imagen_ref.cascade_files import CascadeFiles, EncoderSource, cascade_files, with_checkpoint
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.text.embedding import collate
+from imagen_ref.training.series import behind
 
 # Raised when the same settings and weights give other images than before.
 VERSION = 1
@@ -75,7 +76,8 @@ class ImagenSettings:
 
     path: a packaged model's name or a folder; text_encoder: one of the encoders that lie in it. Or else
     `stages` and `encoder`: a file for each stage and the encoder's folder, whose paths may hold the name
-    `text_encoder`. sr64 is the first super-resolution and sr256 the second, whatever their sides. last: the
+    `text_encoder`. sr64 is the first super-resolution and sr256 the second, whatever their sides. checkpoint:
+    a file that takes the place of the stage of equal sides, such as one of a training's series. last: the
     last stage that is run, by default the last there is. one_at_a_time: only one of encoder and networks is
     in memory at a time; the images are the same.
     """
@@ -87,6 +89,7 @@ class ImagenSettings:
     sr256: SamplerSettings | None = None
     stages: StageParts | None = None
     encoder: EncoderFolder | None = None
+    checkpoint: Path | None = None
     last: str | None = None
     one_at_a_time: bool = False
 
@@ -104,7 +107,7 @@ class ImagenSettings:
         """The encoder, and the file of each stage that is run, under the names of STAGES.
 
         Raises ValueError for a folder without cascade.json, one of more stages than there are settings for,
-        and a `last` that is none of them.
+        a checkpoint that can be none of them or is not run, and a `last` that is none of them.
         """
         if self.stages is None:
             found = cascade_files(str(self.path), text_encoder=self.text_encoder)
@@ -113,19 +116,27 @@ class ImagenSettings:
                     f"model.path: {self.path} has {len(found.stages)} stages; {len(STAGES)} is the most"
                 )
             encoder, paths = found.encoder, dict(zip(STAGES, found.stages.values(), strict=False))
+            ours = dict(zip(found.stages, STAGES, strict=False))
+            own = {
+                ours[name]: replace(source, name=f"{ours[name]}.encoder")
+                for name, source in found.own_encoders.items()
+            }
         else:
             assert self.encoder is not None
             encoder, paths = _source(self.text_encoder, self.encoder), self.stages.present
+            own = {
+                name: _source(f"{name}.encoder", folder) for name, folder in self.stages.own_encoders.items()
+            }
+        if self.checkpoint is not None:
+            paths = with_checkpoint(paths, self.checkpoint)
         if self.last is not None and self.last not in paths:
             raise ValueError(f"model.last: {self.last} is not one of the stages {', '.join(paths)}")
         names = list(paths)
-        run = names[: names.index(self.last) + 1] if self.last else names
-        return CascadeFiles(encoder=encoder, stages={name: paths[name] for name in run})
-
-    def own_encoders(self, stages: Mapping[str, Path]) -> dict[str, EncoderSource]:
-        """Stage -> its own encoder, of those that are run."""
-        own = {} if self.stages is None else self.stages.own_encoders
-        return {name: _source(f"{name}.encoder", folder) for name, folder in own.items() if name in stages}
+        run = {name: paths[name] for name in (names[: names.index(self.last) + 1] if self.last else names)}
+        if self.checkpoint is not None and self.checkpoint not in run.values():
+            raise ValueError(f"model.checkpoint: {self.checkpoint} comes after model.last={self.last}")
+        own = {name: source for name, source in own.items() if name in run}
+        return CascadeFiles(encoder=encoder, stages=run, own_encoders=own)
 
     def samplers(self, stages: Mapping[str, Path]) -> dict[str, SamplerSettings]:
         """Stage -> its settings, of those that are run. ValueError where a stage has none."""
@@ -147,12 +158,11 @@ class ImagenGenerator:
         self.label = f"{name}-w{settings.base.guidance_weight:g}-{settings.base.threshold}"
         if settings.last is not None:
             self.label += f"-{settings.last}"
+        if settings.checkpoint is not None:
+            self.label += f"-{settings.checkpoint.stem}"
         self._files = settings.files
-        self._own_encoders = settings.own_encoders(self._files.stages)
         self._samplers = settings.samplers(self._files.stages)
-        files = {**self._files.encoder.files(), **self._files.stages}
-        for source in self._own_encoders.values():
-            files.update(source.files())
+        files = self._files.weights()
         self.weights = {name: _checked_sha256(path) for name, path in files.items()}
         self.identity = _identity(settings, self._samplers, self.weights, precision)
         kinds = [
@@ -160,8 +170,18 @@ class ImagenGenerator:
             for stage, values in self._samplers.items()
         ]
         # Networks of other sizes take another time.
-        sizes = [] if settings.stages is None else [path.stat().st_size for path in files.values()]
+        own = settings.stages is not None or settings.checkpoint is not None
+        sizes = [path.stat().st_size for path in files.values()] if own else []
         self.cost_key = digest([*kinds, *sizes])
+
+    @cached_property
+    def training(self) -> dict[str, Any]:
+        """What `model.checkpoint` has behind it; empty without one."""
+        chosen = self.settings.checkpoint
+        if chosen is None:
+            return {}
+        stage = next(name for name, path in self._files.stages.items() if path == chosen)
+        return {"stage": stage, "series": chosen.resolve().parent.name, **behind(chosen)}
 
     @property
     def one_at_a_time(self) -> bool:
@@ -179,7 +199,7 @@ class ImagenGenerator:
             one_at_a_time=self.settings.one_at_a_time,
             own_encoders={
                 parts[name].config.name: source.load(self.device)
-                for name, source in self._own_encoders.items()
+                for name, source in self._files.own_encoders.items()
             },
         )
 
@@ -203,19 +223,25 @@ class ImagenGenerator:
         return sorted({index for encoder in encoders.values() for index in encoder.truncated(prompts)})
 
     @property
-    def stage_keys(self) -> dict[str, dict[str, Any]]:
-        """Stage -> all that can change its images but the requests and the images that it starts from."""
+    def stage_settings(self) -> dict[str, dict[str, Any]]:
+        """Stage -> all that can change its images but the text, the requests and what it starts from."""
         return {
             name: {
                 "generator": "imagen",
                 "version": VERSION,
                 "weights": self.weights[name],
-                "encoder": self.text_key(name),
                 "settings": _that_matter(settings, is_base=name == "base"),
                 "precision": self.precision,
                 "device": self.device.partition(":")[0],
             }
             for name, settings in self._samplers.items()
+        }
+
+    @property
+    def stage_keys(self) -> dict[str, dict[str, Any]]:
+        """Stage -> all that can change its images but the requests and the images that it starts from."""
+        return {
+            name: {**values, "encoder": self.text_key(name)} for name, values in self.stage_settings.items()
         }
 
     def text_key(self, stage: str) -> dict[str, Any]:
@@ -321,4 +347,4 @@ def _checked_sha256(path: Path) -> str:
             file.keys()
     except SafetensorError as error:
         raise ValueError(f"model.path: {path} is damaged or cut short ({error})") from error
-    return sha256_file(path)
+    return sha256_unchanged(path)

@@ -6,6 +6,7 @@ store), and the key of the batch that it starts from. What is asked for last is 
 that nothing needs is neither read nor made.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,9 +31,12 @@ class Staged(Protocol):
     """A generator whose stages can be run one by one.
 
     stage_keys: stage -> everything that can change its images apart from the requests and the images that it
-    starts from; in order. one_at_a_time: a stage should be run for all images before the next.
+    starts from; in order. stage_settings: the same without the text encoder, known before anything is loaded.
+    one_at_a_time: a stage should be run for all images before the next.
     """
 
+    @property
+    def stage_settings(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
     def stage_keys(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
@@ -86,6 +90,43 @@ def make_in_stages(
         images += list(chunk.images(chunk.names[-1], rows))
         on_image(rows.stop - rows.start)
     return Made(images=images, entries=chunk.entries(batches))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCost:
+    """What one stage took for a few images: seconds, and bytes in the store."""
+
+    seconds: float
+    num_bytes: int
+
+
+def try_stages(
+    generator: Staged, requests: Sequence[Request], *, batch_size: int
+) -> tuple[list[Images], dict[str, StageCost]]:
+    """Images of the requests, made without any store, and what the text and each stage took."""
+    costs: dict[str, StageCost] = {}
+    text_s, texts = 0.0, {}
+    low_res: list[Images] | None = None
+    starts = range(0, len(requests), batch_size)
+    batches = [slice(start, min(start + batch_size, len(requests))) for start in starts]
+    for stage, key in generator.stage_keys.items():
+        encoder, started = digest(key["encoder"]), time.monotonic()
+        if encoder not in texts:
+            texts[encoder] = generator.encode(stage, requests)
+        encoded = time.monotonic()
+        text_s += encoded - started
+        made = [
+            generator.run_stage(stage, texts[encoder], requests, rows, low_res[place] if low_res else None)
+            for place, rows in enumerate(batches)
+        ]
+        costs[stage] = StageCost(
+            seconds=time.monotonic() - encoded, num_bytes=sum(images.nbytes for images in made)
+        )
+        low_res = made
+    assert low_res is not None
+    num_bytes = sum(array.nbytes for text in texts.values() for array in text.values())
+    images = [image for batch in low_res for image in batch]
+    return images, {TEXT: StageCost(seconds=text_s, num_bytes=num_bytes), **costs}
 
 
 class _Chunk:

@@ -28,6 +28,7 @@ from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.mechanism import find
 from drawbench_eval.analysis.paired import read_scores
 from drawbench_eval.analysis.ratings_document import RatingsDocument
+from drawbench_eval.analysis.training import training_series
 from drawbench_eval.runs.sweep import SweepRecord, read_sweep
 
 MOST_FEATURED = 6
@@ -218,6 +219,7 @@ def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | 
 
 def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:
     varied = ["guidance weight"] if any(len(curve.weights) > 1 for curve in curves) else []
+    varied += ["training"] if training_series([run for curve in curves for run in curve.runs]) else []
     varied += ["thresholding"] if len({curve.mode for curve in curves}) > 1 else []
     varied += [factor_name(plan.factor)] if plan and plan.factor != THRESHOLD else []
     return " and ".join(varied).capitalize() or "Evaluation report"

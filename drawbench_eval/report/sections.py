@@ -24,6 +24,7 @@ from drawbench_eval.report.provenance import provenance_section
 from drawbench_eval.report.published_panel import published_section
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.tables import points_table
+from drawbench_eval.report.training_sections import training_section
 
 MOST_COMPARED = 3
 """So many levels of an ablation are in the summary."""
@@ -37,6 +38,7 @@ def build_report(data: ReportData) -> Report:
     first = [verdicts_section(data), ablation_section(data)]
     sections = [
         *(reversed(first) if data.ablation_leads else first),
+        training_section(data),
         curves_section(data),
         fronts_section(data),
         evidence_section(data),

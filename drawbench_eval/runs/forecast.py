@@ -1,16 +1,20 @@
-"""How long, how many and how large a set of runs will be, from one small batch of each kind of point."""
+"""How long, how many and how large a set of runs will be, from two small batches of each kind of point."""
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drawbench_eval.images.decode import Pixels
-from drawbench_eval.prompt import Prompt
+from drawbench_eval.runs.plan import Trial
 from drawbench_eval.runs.progress import duration
 from drawbench_eval.runs.runner import RunPlan, finished
 
-CALIBRATION_IMAGES = 12
+WARM_UP_IMAGES = 4
+CALIBRATION_IMAGES = 16
+# run.json, manifest.csv, set.json, and a run's share of its chunks' records.
+RUN_BYTES = 20_000
+# A row of scores.parquet, of manifest.csv and of a chunk's record.
+ROW_BYTES = 450
 
 _log = logging.getLogger(__name__)
 
@@ -39,17 +43,23 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What an image, and a run, of one kind costs."""
+    """What one kind of point costs: a run, an image's scores and file, an image in each unit it is made in.
 
-    seconds_per_image: float
+    seconds_per_unit, bytes_per_unit: by the names of `Samples.units`, the bytes those of the store.
+    """
+
     seconds_per_run: float
+    seconds_per_image: float
     bytes_per_image: float
+    seconds_per_unit: Mapping[str, float]
+    bytes_per_unit: Mapping[str, float]
 
 
 def forecast(plans: Sequence[RunPlan], *, timed: Callable[[int], Rate] | None = None) -> Forecast:
-    """Time one small batch for each kind of pending point; guided and unguided differ.
+    """Time two small batches for each kind of pending point; guided and unguided differ.
 
-    `timed` gives the rate of the plan in this place where it is not to be timed in this process.
+    A unit that several points share is counted once, and not at all where a finished point has it. `timed`
+    gives the rate of the plan in this place where it is not to be timed in this process.
     """
     over = [finished(plan) is not None for plan in plans]
     pending = tuple(
@@ -57,12 +67,21 @@ def forecast(plans: Sequence[RunPlan], *, timed: Callable[[int], Rate] | None = 
         for plan, done in zip(plans, over, strict=True)
     )
     rates = _rates(plans, pending, timed or (lambda place: calibrate(plans[place])))
+    made = {
+        unit for plan, done in zip(plans, over, strict=True) if done for unit in plan.samples.units().values()
+    }
     seconds = disk = 0.0
     for plan, number in zip(plans, pending, strict=True):
         rate = rates.get(plan.samples.cost_key)
-        if rate and number:
-            seconds += number * rate.seconds_per_image + rate.seconds_per_run
-            disk += number * rate.bytes_per_image
+        if rate is None or not number:
+            continue
+        seconds += rate.seconds_per_run + number * rate.seconds_per_image
+        disk += RUN_BYTES + number * (ROW_BYTES + rate.bytes_per_image)
+        for name, unit in plan.samples.units().items():
+            if unit not in made:
+                seconds += number * rate.seconds_per_unit[name]
+                disk += number * rate.bytes_per_unit[name]
+                made.add(unit)
     return Forecast(
         finished_points=sum(over),
         images=sum(plan.samples.num_images for plan in plans),
@@ -87,27 +106,36 @@ def _rates(plans: Sequence[RunPlan], pending: Sequence[int], timed: Callable[[in
 
 
 def calibrate(plan: RunPlan) -> Rate:
-    """Times two small batches of the run."""
+    """Times two small batches of the run, made for this and kept nowhere.
+
+    The first loads the weights, once a run, and reads the reference, once for all runs.
+    """
     started = time.monotonic()
-    # The first call loads the weights, once a run; the first values read the reference, once for all runs.
-    warm_up, prompts, _ = plan.samples.try_out(2)
-    loaded = time.monotonic()
-    _score(plan, warm_up, prompts)
-    ready = time.monotonic()
-    images, prompts, disk = plan.samples.try_out(CALIBRATION_IMAGES)
-    _score(plan, images, prompts)
-    ended = time.monotonic()
-    count = max(len(images), 1)
+    warm_up = plan.samples.try_out(WARM_UP_IMAGES)
+    loaded = time.monotonic() - started
+    _score(plan, warm_up)
+    trial = plan.samples.try_out(CALIBRATION_IMAGES)
+    count = max(len(trial.images), 1)
+    per_unit = {name: cost.seconds / count for name, cost in trial.costs.items()}
+    updated, computed = _score(plan, trial)
+    making = len(warm_up.images) * sum(per_unit.values())
     return Rate(
-        seconds_per_image=(ended - ready) / count,
-        seconds_per_run=loaded - started,
-        bytes_per_image=disk / count,
+        seconds_per_run=max(loaded - making, 0.0) + computed,
+        seconds_per_image=updated / count,
+        bytes_per_image=trial.num_bytes / count,
+        seconds_per_unit=per_unit,
+        bytes_per_unit={name: cost.num_bytes / count for name, cost in trial.costs.items()},
     )
 
 
-def _score(plan: RunPlan, images: list[Pixels], prompts: list[Prompt]) -> None:
-    prepared = [plan.preparation.apply(image) for image in images]
+def _score(plan: RunPlan, trial: Trial) -> tuple[float, float]:
+    """Seconds to take the images in, and to compute the values."""
+    started = time.monotonic()
+    prepared = [plan.preparation.apply(image) for image in trial.images]
     for metric in plan.metrics.values():
-        metric.update(prepared, prompts)
+        metric.update(prepared, trial.prompts)
+    updated = time.monotonic()
+    for metric in plan.metrics.values():
         metric.compute()
         metric.reset()
+    return updated - started, time.monotonic() - updated

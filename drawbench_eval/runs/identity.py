@@ -1,5 +1,6 @@
 """What a run is: the hash of everything that can change its numbers beyond rounding, and of nothing else."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,5 +47,17 @@ def run_folder(results: Path, label: str, run_id: str) -> Path:
 
 def find_run(results: Path, run_id: str) -> Path | None:
     """The folder of the run with this hash, whatever its label; None when there is none."""
-    found = sorted((results / "runs").glob(f"*-{run_id}"))
-    return found[0] if found else None
+    found = next((name for name in _names(results) if name.endswith(f"-{run_id}")), None)
+    return results / "runs" / found if found else None
+
+
+def run_folders(results: Path) -> dict[str, Path]:
+    """Hash -> folder of every run, by one look at the disk; of several with one hash the first."""
+    return {name[-RUN_ID_LENGTH:]: results / "runs" / name for name in reversed(_names(results))}
+
+
+def _names(results: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(results / "runs"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,12 +1,16 @@
 """What a run's samples are before they exist: made by a generator, or made elsewhere and only read."""
 
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from drawbench_eval.generators.base import Request
+from drawbench_eval.files import digest
+from drawbench_eval.generators.base import FromCheckpoint
 from drawbench_eval.generators.folder import Imported
+from drawbench_eval.generators.staged import TEXT, StageCost, Staged, try_stages
 from drawbench_eval.images.decode import Pixels
 from drawbench_eval.images.source import FolderSource
 from drawbench_eval.prompt import Prompt, PromptSet
@@ -15,13 +19,26 @@ from drawbench_eval.runs.generation import SamplePlan
 from drawbench_eval.runs.progress import Watch, show_progress
 from drawbench_eval.samples import SampleSet
 
+# The only unit of images that are not kept by stages.
+ALL = "images"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A few images, their prompts, their bytes on disk, and what each unit took and keeps in the store."""
+
+    images: list[Pixels]
+    prompts: list[Prompt]
+    num_bytes: int
+    costs: Mapping[str, StageCost]
+
 
 class Samples(Protocol):
     """Where a run's images come from.
 
     label: a short name for folders. guidance_kind: "cfg", "distilled" or "none". device, precision: where the
     images are computed. cost_key: equal for two that take the same time an image. weights: name -> sha256.
-    remarks: what every number says of them.
+    remarks: what every number says of them. training: what a checkpoint that was asked for has behind it.
     """
 
     @property
@@ -42,6 +59,8 @@ class Samples(Protocol):
     def weights(self) -> Mapping[str, str]: ...
     @property
     def remarks(self) -> Sequence[str]: ...
+    @property
+    def training(self) -> Mapping[str, Any]: ...
 
     def factors(self) -> dict[str, Any]:
         """Everything that can change the images, flat."""
@@ -69,8 +88,15 @@ class Samples(Protocol):
         """The ids of prompts that were cut."""
         ...
 
-    def try_out(self, count: int) -> tuple[list[Pixels], list[Prompt], int]:
-        """About `count` images as the run will have them, their prompts, and their bytes on disk."""
+    def units(self) -> Mapping[str, str]:
+        """What images are made in, in order: stage -> digest of all that goes into its images.
+
+        Of runs that share a stage's digest the first one makes its images.
+        """
+        ...
+
+    def try_out(self, count: int) -> Trial:
+        """About `count` images as the run will have them, kept nowhere and found nowhere."""
         ...
 
 
@@ -114,6 +140,11 @@ class GeneratedSamples:
     def weights(self) -> Mapping[str, str]:
         return self.plan.generator.weights
 
+    @property
+    def training(self) -> Mapping[str, Any]:
+        generator = self.plan.generator
+        return generator.training if isinstance(generator, FromCheckpoint) else {}
+
     def factors(self) -> dict[str, Any]:
         """The generator's identity, the prompts and the seeds."""
         return {
@@ -150,14 +181,43 @@ class GeneratedSamples:
         """The ids of prompts that the generator cuts."""
         return generation.truncated(self.plan)
 
-    def try_out(self, count: int) -> tuple[list[Pixels], list[Prompt], int]:
-        """Images of requests spread over the plan. The first call loads the weights."""
-        requests: Sequence[Request] = generation.calibration_requests(self.plan, min(count, self.num_images))
+    def units(self) -> Mapping[str, str]:
+        """The text and every stage, of a generator whose stages are kept; else one of the run's own."""
+        generator = self.plan.generator
+        if self.plan.store is None or not isinstance(generator, Staged):
+            return {ALL: digest(self.factors())}
+        stages = generator.stage_settings
+        encoders = {name: sha256 for name, sha256 in generator.weights.items() if name not in stages}
+        made = digest([self.prompts.sha256, encoders])
+        units = {TEXT: made}
+        made = digest([made, self.plan.seed, self.plan.num_images_per_prompt])
+        for stage, settings in stages.items():
+            made = digest([made, settings])
+            units[stage] = made
+        return units
+
+    def try_out(self, count: int) -> Trial:
+        """Images of requests spread over the plan. The first call loads the weights.
+
+        Their seeds are drawn anew, so that nothing which depends on the images is found in a store.
+        """
+        wanted = generation.calibration_requests(self.plan, min(count, self.num_images))
+        requests = [replace(request, seed=secrets.randbits(63)) for request in wanted]
         by_id = {prompt.id: prompt for prompt in self.prompts.prompts}
-        size = min(self.plan.batch_size, len(requests))
-        images = self.plan.generator.generate(requests, batch_size=size, on_image=lambda _: None)
-        prompts = [by_id[request.prompt_id] for request in requests]
-        return images, prompts, sum(map(generation.png_bytes, images))
+        generator, size = self.plan.generator, min(self.plan.batch_size, len(requests))
+        started = time.monotonic()
+        if ALL in self.units():
+            images = generator.generate(requests, batch_size=size, on_image=lambda _: None)
+            costs = {ALL: StageCost(seconds=time.monotonic() - started, num_bytes=0)}
+        else:
+            assert isinstance(generator, Staged)
+            images, costs = try_stages(generator, requests, batch_size=size)
+        return Trial(
+            images=images,
+            prompts=[by_id[request.prompt_id] for request in requests],
+            num_bytes=sum(map(generation.png_bytes, images)),
+            costs=costs,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +232,7 @@ class ImportedSamples:
     precision = "none"
     cost_key = "folder"
     weights: Mapping[str, str] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def prompts(self) -> PromptSet:
@@ -229,7 +290,11 @@ class ImportedSamples:
         """Not known of images made elsewhere."""
         return []
 
-    def try_out(self, count: int) -> tuple[list[Pixels], list[Prompt], int]:
+    def units(self) -> Mapping[str, str]:
+        """None: nothing is made."""
+        return {}
+
+    def try_out(self, count: int) -> Trial:
         """The first images that can be read."""
         by_id = {prompt.id: prompt for prompt in self.prompts.prompts}
         images: list[Pixels] = []
@@ -241,4 +306,4 @@ class ImportedSamples:
             if found.image is not None:
                 images.append(found.image)
                 prompts.append(by_id[sample.prompt_id])
-        return images, prompts, 0
+        return Trial(images=images, prompts=prompts, num_bytes=0, costs={})

@@ -24,7 +24,7 @@ class RunRecord:
     factors: all identity settings, flat. metrics: name -> {value, ci95, n, num_unscored, higher_is_better,
     unit, protocol, notes}. counts: requested, generated, missing, unreadable, blank, flagged,
     truncated_prompts; `named` lists the ids behind the last five. inputs: names and sha256 of prompts,
-    reference and weights. error: None unless status is "failed".
+    reference and weights, and what model.checkpoint has behind it. error: None unless status is "failed".
     """
 
     run_id: str

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from drawbench_eval.files import digest, write_json
-from drawbench_eval.runs.identity import find_run
-from drawbench_eval.runs.record import read_record
+from drawbench_eval.runs.identity import run_folders
+from drawbench_eval.runs.record import RunRecord, read_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class SweepRecord:
     """The planned runs of a sweep; `swept` maps each varied key to its values, in the order given.
 
     A value a point, empty in records of earlier versions: points, the overrides that tell it from the others;
-    images, how many it asks for; configs, the digest of its whole configuration.
+    images, how many it asks for.
     """
 
     name: str
@@ -29,13 +29,6 @@ class SweepRecord:
     labels: Sequence[str]
     points: Sequence[str] = field(default_factory=list)
     images: Sequence[int] = field(default_factory=list)
-    configs: Sequence[str] = field(default_factory=list)
-
-    def planned(self, config: str) -> str | None:
-        """The run id of the point with this digest of its configuration; None where there is none."""
-        return next(
-            (run for run, own in zip(self.run_ids, self.configs, strict=False) if own == config), None
-        )
 
 
 def check_name(name: str) -> str:
@@ -72,8 +65,11 @@ def read_sweep(results: Path, name: str) -> SweepRecord:
         known = sorted(other.stem for other in path.parent.glob("*.json"))
         raise ValueError(f"sweep: {path} is not there; known sweeps: {', '.join(known) or 'none'}")
     try:
-        return SweepRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        # Written for a while, and not read any more.
+        values.pop("configs", None)
+        return SweepRecord(**values)
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a sweep record ({error})") from error
 
 
@@ -85,11 +81,19 @@ def latest_sweep(results: Path) -> str:
     return found[-1].stem
 
 
-def progress(results: Path, run_ids: Sequence[str]) -> Counter[str]:
+Records = Mapping[str, RunRecord | None]
+"""Run id -> its record, None while it is not over."""
+
+
+def run_records(results: Path, run_ids: Sequence[str]) -> Records:
+    """The records of the runs, each once, in order."""
+    folders = run_folders(results)
+    return {
+        run_id: read_record(folders[run_id]) if run_id in folders else None
+        for run_id in dict.fromkeys(run_ids)
+    }
+
+
+def count(records: Records) -> Counter[str]:
     """How many of the runs are "complete", "failed" or "unfinished"."""
-    counts: Counter[str] = Counter()
-    for run_id in dict.fromkeys(run_ids):
-        folder = find_run(results, run_id)
-        record = read_record(folder) if folder else None
-        counts[record.status if record else "unfinished"] += 1
-    return counts
+    return Counter(record.status if record else "unfinished" for record in records.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drawbench_eval.files import write_json
-from drawbench_eval.runs.identity import RUN_ID_LENGTH
+from drawbench_eval.runs.identity import run_folders
 from drawbench_eval.runs.locks import is_held
 from drawbench_eval.runs.progress import Meter, Watch, duration
 from drawbench_eval.runs.record import FILE_NAME
@@ -116,7 +116,7 @@ def beats(path: Path, phase: str, *, clock: Callable[[], float] = time.monotonic
 
 def sweep_state(results: Path, record: SweepRecord) -> SweepState:
     """The state of every point: one listing of the runs, and one file a point."""
-    folders = _folders(results)
+    folders = run_folders(results)
     images = record.images or [0] * len(record.run_ids)
     names = record.points or record.labels
     # Of a run that is asked for twice, the first place.
@@ -126,11 +126,6 @@ def sweep_state(results: Path, record: SweepRecord) -> SweepState:
         for run_id, place in sorted(places.items(), key=lambda item: item[1])
     ]
     return SweepState(name=record.name, points=states)
-
-
-def _folders(results: Path) -> dict[str, Path]:
-    runs = results / "runs"
-    return {path.name[-RUN_ID_LENGTH:]: path for path in runs.iterdir()} if runs.is_dir() else {}
 
 
 def _point_state(results: Path, folder: Path | None, run_id: str, point: str, images: int) -> PointState:

@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
+LOG = "metrics.jsonl"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -60,8 +62,8 @@ class TrainLog:
         self._lag, self._samples, self._report = lag, samples, report
         self._unread: deque[tuple[int, Tensor, Tensor]] = deque()
         self._board = _board(folder / "tensorboard", first) if folder and tensorboard else None
-        self._before = _forget_after(folder / "metrics.jsonl", first) if folder else 0.0
-        self._file = (folder / "metrics.jsonl").open("a") if folder else None
+        self._before = _forget_after(folder / LOG, first) if folder else 0.0
+        self._file = (folder / LOG).open("a") if folder else None
         self._started = time.monotonic()
 
     def __enter__(self) -> TrainLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from imagen_ref.checkpoint import read_training
 from imagen_ref.stage import StageConfig, save_stage
+from imagen_ref.training.log import LOG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,25 @@ def series(folder: Path, name: str) -> list[Path]:
     pattern = re.compile(rf"{re.escape(name)}-(\d+)\.safetensors")
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
+
+
+def behind(path: Path) -> dict[str, int | float]:
+    """What a checkpoint has behind it, as far as it is known: `step`, `images`, `flops`, `seconds`.
+
+    `flops` are estimated: three times those of the network's forward pass, see `flops_per_image`. `seconds`
+    stand in the log beside it, not in the file: the same weights are the same bytes.
+
+    Raises:
+        ValueError: for a missing, truncated or foreign file.
+    """
+    progress: dict[str, int | float] = {**read_training(path)}
+    log = path.parent / LOG
+    if "step" in progress and log.is_file():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            # The last line may have been cut off in the middle.
+            if line.endswith("}") and (said := json.loads(line))["step"] == progress["step"]:
+                progress |= {"seconds": said["seconds"]} if "seconds" in said else {}
+    return progress
 
 
 def _save(path: Path, trained: Trained) -> None:

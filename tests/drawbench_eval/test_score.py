@@ -37,6 +37,13 @@ def test_bytes_floats_and_pillow_images_are_one_score() -> None:
     assert value(list(images)) == expected
 
 
+def test_a_blank_image_is_counted_and_unscored() -> None:
+    images = pictures(0, 10)
+    found = value(np.concatenate([images, np.zeros((1, 64, 64, 3), np.uint8)]))
+    assert (found.n, found.num_unscored) == (10, 1)
+    assert found.value == value(images).value
+
+
 @pytest.mark.parametrize(
     ("images", "said"),
     [

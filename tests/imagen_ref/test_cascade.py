@@ -14,11 +14,12 @@ from tiny_encoders import make_encoder
 
 import imagen_ref
 from imagen_ref.cascade import Cascade
-from imagen_ref.cascade_files import checkpoint_files
+from imagen_ref.cascade_files import cascade_files
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.stage import Stage, StageConfig, save_stage
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, null_embedding
 from imagen_ref.text.folder import FolderEncoder
+from imagen_ref.text.load import load_encoder
 from imagen_ref.text.t5 import T5Encoder
 
 PROMPTS = ["a red circle", "two squares", "", "cross", "a red circle", "ring", "a star below a ring", "a"]
@@ -286,14 +287,57 @@ class TestLoad:
         # Refused, because the stages were trained with the T5.
         with pytest.raises(ValueError, match=r"stage base was trained with t5, of other weights"):
             Cascade.load(folder, text_encoder=kind)
-        assert list(checkpoint_files(folder, text_encoder=kind)) == ["base", "sr16"]
+        assert list(cascade_files(folder, text_encoder=kind).weights()) == ["base", "sr16"]
 
-    def test_checkpoint_files(self, folder: Path) -> None:
-        assert checkpoint_files(folder) == {
+    def test_weights_by_name(self, folder: Path) -> None:
+        assert cascade_files(folder).weights() == {
             "t5": folder / "t5" / "model.safetensors",
             "base": folder / "base.safetensors",
             "sr16": folder / "sr16.safetensors",
         }
+
+    def test_a_stage_may_have_an_encoder_of_its_own(
+        self, folder: Path, base: Stage, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """The base reads a BERT; the super-resolution keeps the T5 that it was trained with."""
+        bert = make_encoder("bert", tmp_path_factory.mktemp("bert"))
+        reader = load_encoder(bert, max_length=7)
+        network = replace(base.config.network, text_dim=reader.dim)
+        config = replace(base.config, network=network, text_encoder=reader.identity)
+        state = {name: 0.1 * torch.ones_like(w) for name, w in config.make_network().state_dict().items()}
+        save_stage(folder / "other.safetensors", config, state)
+        content = json.loads((folder / "cascade.json").read_text())
+        sr = {"file": "sr16.safetensors", "text_encoder": "t5"}
+        stages = {"base": "other.safetensors", "sr16": sr}
+        content["text_encoders"]["bert"] = {"source": str(bert), "max_length": 7, "stages": stages}
+        (folder / "cascade.json").write_text(json.dumps(content))
+        for one_at_a_time in (False, True):
+            cascade = Cascade.load(folder, text_encoder="bert", one_at_a_time=one_at_a_time)
+            assert cascade.encoder_of("base").identity["family"] == "bert"
+            assert cascade.encoder_of("sr16").identity["family"] == "t5"
+            assert cascade.sample(["red"], seeds=[1], settings=SETTINGS).shape == (1, 16, 16, 3)
+        files = cascade_files(folder, text_encoder="bert").weights()
+        assert files["sr16.encoder"] == folder / "t5" / "model.safetensors"
+        # Without its own it is refused, and so is one that the file does not describe.
+        stages["sr16"] = "sr16.safetensors"
+        (folder / "cascade.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"stage sr16 was trained with t5, of other weights"):
+            Cascade.load(folder, text_encoder="bert")
+        for part, match in (
+            ({**sr, "text_encoder": "gpt"}, r"stages.sr16.text_encoder: gpt is not one of t5, lost, bert"),
+            ({"path": "sr16.safetensors"}, r"stages.sr16: \{'path': 'sr16.safetensors'\}; write a file, or"),
+        ):
+            stages["sr16"] = part  # type: ignore[assignment]
+            (folder / "cascade.json").write_text(json.dumps(content))
+            with pytest.raises(ValueError, match=match):
+                Cascade.load(folder, text_encoder="bert")
+
+    def test_an_encoder_without_stages_serves_other_stages_only(self, folder: Path) -> None:
+        content = json.loads((folder / "cascade.json").read_text())
+        content["text_encoders"]["lost"]["stages"] = {}
+        (folder / "cascade.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"model.text_encoder: lost has no stages in "):
+            Cascade.load(folder, text_encoder="lost")
 
     def test_mistakes_are_named(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"model.path: nowhere has no cascade.json; .* one of: .*scenes"):

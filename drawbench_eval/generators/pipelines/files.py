@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from drawbench_eval.files import digest, sha256_file
+from drawbench_eval.files import digest, sha256_file, sha256_unchanged
 from drawbench_eval.generators.pipelines.library import library, one_line, quiet
 
 INDEX = "model_index.json"
@@ -208,14 +207,7 @@ def _checked_sha256(path: Path, key: str) -> str:
     real = path.resolve()
     if path.is_symlink() and _SHA256.fullmatch(real.name):
         return real.name
-    about = real.stat()
-    return _sha256(real, about.st_size, about.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(path: Path, _size: int, _changed: int) -> str:
-    """A sweep plans every point: what has not changed in between is not read again, at 10 GB a time."""
-    return sha256_file(path)
+    return sha256_unchanged(real)
 
 
 def _json(path: Path, *, key: str) -> dict[str, Any]:

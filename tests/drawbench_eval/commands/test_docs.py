@@ -1,5 +1,6 @@
-"""Every command in the pages for users is one that the command line understands."""
+"""Every command in the pages for users is one that the command line understands; their Python runs."""
 
+import io
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from drawbench_eval.cli import VERBS
 from drawbench_eval.commands.door import conf_folder
 
-DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ("prompts.md", "references.md", "models.md", "compare.md", "ratings.md", "training.md", "reports.md")
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+# A marked block is only compiled.
+PYTHON = re.compile(r"(?P<mark><!-- not run by a test: [^>]+ -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 RECIPES = {
     "I want DrawBench": "prompts.md",
     "I want COCO FID-30K": "references.md",
@@ -31,18 +34,25 @@ def commands_of(text: str) -> Iterator[list[str]]:
             yield shlex.split(line, comments=True)
 
 
-COMMANDS = [words for page in PAGES for words in commands_of((DOCS / page).read_text(encoding="utf-8"))]
+COMMANDS = [
+    words for page in sorted(DOCS.glob("*.md")) for words in commands_of(page.read_text(encoding="utf-8"))
+]
+# Hydra's own, which are no overrides.
+FLAGS = ("-m", "--cfg", "job")
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words)[:60])
 def test_a_command_of_the_pages_composes(words: list[str]) -> None:
     program, verb, *arguments = words
+    if program == "make":
+        assert f"\n{verb}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+        return
     assert program == "drawbench-eval"
     assert verb in VERBS
     parser = OverridesParser.create()
     overrides = []
     for word in arguments:
-        if word == "-m":
+        if word in FLAGS:
             continue
         parsed = parser.parse_override(word)
         # Of a sweep one point is tried.
@@ -51,6 +61,20 @@ def test_a_command_of_the_pages_composes(words: list[str]) -> None:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         compose(verb, overrides)
+
+
+@pytest.mark.parametrize(
+    "page", [page.name for page in sorted(DOCS.glob("*.md")) if "```python" in page.read_text()]
+)
+def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, one namespace a page; what reads requests from its input gets none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    names: dict[str, object] = {}
+    for block in PYTHON.finditer((DOCS / page).read_text(encoding="utf-8")):
+        code = compile(block["code"], page, "exec")
+        if not block["mark"]:
+            exec(code, names)
 
 
 @pytest.mark.parametrize(("heading", "page"), RECIPES.items())

@@ -103,6 +103,23 @@ def test_failed_points_are_reported_and_tried_again_when_asked(
     assert {record["status"] for record in _runs(tmp_path)} == {"complete"}
 
 
+def test_a_finished_point_is_known_without_planning_it_again(
+    run: Run, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = ("evaluate", *small, "-m", "model.guidance_weight=13,2,3", "sweep=mine")
+    assert run(*sweep).code == 1
+
+    def not_again(values: object) -> None:
+        raise AssertionError(values)
+
+    monkeypatch.setattr("drawbench_eval.commands.evaluate.do_elsewhere", not_again)
+    monkeypatch.setattr("drawbench_eval.commands.shared_points.do_elsewhere", not_again)
+    again = run(*sweep)
+    assert again.err.count("complete already") == 2
+    assert again.err.count("failed before") == 1
+    assert again.err.splitlines()[-1] == "2 of 3 points complete, 1 failed"
+
+
 @pytest.mark.slow
 def test_four_processes_share_a_sweep(small: Small, tmp_path: Path) -> None:
     (tmp_path / "prompts.csv").write_text("id,prompt,category\na,red,x\nb,two,y\nc,three,x\n")

@@ -102,6 +102,8 @@ INSIDE: dict[str, Case] = {
     },
     "model.sr64.aug_level": _here("model.sr64.aug_level=0.2"),
     "model.last": _here("model.last=base"),
+    # By its hash: the packaged base under another path is the same run.
+    "model.checkpoint": _here("model.checkpoint=other_base.safetensors"),
 }
 # Key -> the same with a change that makes no other numbers: paths, pace, what is said and kept.
 OUTSIDE: dict[str, Case] = {
@@ -136,6 +138,7 @@ OUTSIDE: dict[str, Case] = {
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with what the cases name."""
     from imagen_ref import pretrained
+    from imagen_ref.stage import Stage, save_stage
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(planning.GENERATORS, "double", ("DoubleSettings", "doubles"))
@@ -144,6 +147,9 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(name).write_bytes(content)
     for scorer in ("image_scorer", "clip_scorer"):
         Path(f"{scorer}.safetensors").symlink_to(WEIGHTS / f"{scorer}.safetensors")
+    packaged_base = Path(next(iter(pretrained.__path__))) / "scenes" / "base.safetensors"
+    base = Stage.load(packaged_base)
+    save_stage(Path("other_base.safetensors"), base.config, base.network.state_dict(), training={"step": 1})
     Path("prompts.csv").write_text("prompt\na red circle\n")
     packaged = Path(next(iter(pretrained.__path__))) / "scenes"
     shutil.copytree(packaged, "copy", ignore=shutil.ignore_patterns("cascade.json"))

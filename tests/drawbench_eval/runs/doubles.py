@@ -164,6 +164,7 @@ class DoubleSettings:
     sr256: SamplerSettings | None = None
     last: str | None = None
     one_at_a_time: bool = False
+    checkpoint: str | None = None
 
 
 def make(settings: DoubleSettings, *, device: str, precision: str) -> DoubleGenerator:

@@ -1,15 +1,20 @@
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from doubles import DoubleGenerator, run_plan
+from doubles import DoubleGenerator, run_plan, sample_plan
 
 from drawbench_eval.generators import Request
 from drawbench_eval.runs import forecast as module
 from drawbench_eval.runs import runner
 from drawbench_eval.runs.forecast import Forecast, forecast
+from drawbench_eval.runs.plan import GeneratedSamples
+from drawbench_eval.runs.runner import RunPlan
+from drawbench_eval.store import Arrays, Store
 
 
 class Clocked(DoubleGenerator):
@@ -23,7 +28,7 @@ class Clocked(DoubleGenerator):
     ) -> list[Any]:
         Clocked.now += (0.1 if self.weight == 1 else 0.2) * len(requests)
         if not self.loaded:
-            Clocked.now += 3.0 - (0.1 if self.weight == 1 else 0.2) * len(requests)
+            Clocked.now += 3.0
             self.loaded = True
         return super().generate(requests, batch_size=batch_size, on_image=on_image)
 
@@ -36,11 +41,66 @@ def test_each_kind_of_point_is_timed_once_and_finished_ones_are_free(
     runner.evaluate(run_plan(tmp_path, DoubleGenerator(weight=7.0)))
     generators = [Clocked(weight=weight) for weight in weights]
     expected = forecast([run_plan(tmp_path, generator) for generator in generators])
-    assert [generator.made for generator in generators] == [14, 14, 0, 0]
+    assert [generator.made for generator in generators] == [20, 20, 0, 0]
     assert (expected.images, expected.finished_points) == (1000, 1)
     assert expected.pending == (250, 250, 250, 0)
     assert expected.seconds == pytest.approx(250 * 0.1 + 2 * 250 * 0.2 + 3 * 3.0)
     assert expected.disk_bytes > 750 * 50
+
+
+class InStages(DoubleGenerator):
+    """A base of 0.2 s an image for each weight, and a super-resolution of 0.1 s; the text takes 0.01 s."""
+
+    level = 0.0
+    one_at_a_time = False
+
+    @property
+    def stage_settings(self) -> Mapping[str, Mapping[str, Any]]:
+        return {"base": {"weight": self.weight}, "sr64": {"level": self.level}}
+
+    @property
+    def stage_keys(self) -> Mapping[str, Mapping[str, Any]]:
+        return {name: {**values, "encoder": {}} for name, values in self.stage_settings.items()}
+
+    def text_key(self, stage: str) -> Mapping[str, Any]:
+        return {}
+
+    def encode(self, stage: str, requests: Sequence[Request]) -> Arrays:
+        Clocked.now += 0.01 * len(requests)
+        return {"states": np.zeros(len(requests), np.float32)}
+
+    def run_stage(
+        self, stage: str, text: Arrays, requests: Sequence[Request], rows: slice, low_res: Any
+    ) -> Any:
+        assert len(text["states"]) == len(requests)
+        assert (low_res is None) == (stage == "base")
+        Clocked.now += (0.2 if stage == "base" else 0.1) * (rows.stop - rows.start)
+        return np.tile(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), (rows.stop - rows.start, 1, 1, 1))
+
+
+def _in_stages(results: Path, *, weight: float, level: float) -> RunPlan:
+    generator = InStages(weight=weight)
+    generator.level = level
+    plan = run_plan(results, generator)
+    samples = GeneratedSamples(plan=replace(sample_plan(generator), store=Store(results / "store")))
+    return replace(plan, samples=samples, factors={**plan.factors, "level": level})
+
+
+def test_what_points_share_is_counted_once_and_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: Clocked.now)
+    points = [_in_stages(tmp_path, weight=w, level=level) for w in (2.0, 3.0) for level in (0.0, 0.1, 0.2)]
+    expected = forecast(points)
+    assert expected.seconds == pytest.approx(250 * (0.01 + 2 * 0.2 + 6 * 0.1))
+    assert not list(tmp_path.rglob("*"))
+    runner.evaluate(points[0])
+    left = forecast(points)
+    assert left.seconds == pytest.approx(250 * (0.2 + 5 * 0.1))
+    # A row of text states of 4 bytes, images of 48.
+    assert expected.disk_bytes - left.disk_bytes == pytest.approx(
+        250 * (4 + 48 + 48 + module.ROW_BYTES + 75) + module.RUN_BYTES, abs=250 * 10
+    )
 
 
 def test_images_of_an_unfinished_point_are_not_counted_again(tmp_path: Path) -> None:
@@ -65,4 +125,4 @@ def test_what_is_said() -> None:
 
 
 def test_the_calibration_batch_is_small() -> None:
-    assert module.CALIBRATION_IMAGES <= 16
+    assert module.WARM_UP_IMAGES + module.CALIBRATION_IMAGES <= 20

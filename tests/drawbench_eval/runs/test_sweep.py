@@ -5,7 +5,15 @@ from doubles import DoubleGenerator, run_plan
 
 from drawbench_eval.runs import runner
 from drawbench_eval.runs.record import RunFailed
-from drawbench_eval.runs.sweep import SweepRecord, check_name, default_name, progress, read_sweep, write_sweep
+from drawbench_eval.runs.sweep import (
+    SweepRecord,
+    check_name,
+    count,
+    default_name,
+    read_sweep,
+    run_records,
+    write_sweep,
+)
 
 RECORD = SweepRecord(
     name="mine",
@@ -52,5 +60,5 @@ def test_progress_counts_each_run_once(tmp_path: Path) -> None:
     runner.evaluate(good)
     with pytest.raises(RunFailed):
         runner.evaluate(bad)
-    counts = progress(tmp_path, [good.run_id, bad.run_id, bad.run_id, "0123456789"])
+    counts = count(run_records(tmp_path, [good.run_id, bad.run_id, bad.run_id, "0123456789"]))
     assert counts == {"complete": 1, "failed": 1, "unfinished": 1}

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEncoder
 from imagen_ref.train import TrainConfig, train_stage
 from imagen_ref.training.flops import flops_per_image
-from imagen_ref.training.series import series
+from imagen_ref.training.log import LOG
+from imagen_ref.training.series import behind, series
 
 CONFIG = TrainConfig(
     num_steps=7, batch_size=4, learning_rate=3e-3, ema_decay=0.9, checkpoint_every=3, series_every=2
@@ -43,6 +45,18 @@ def test_weights_stay_and_say_how_far_they_were_trained(
         for path in (series(all_kept, "base")[0], all_kept / "base.safetensors")
     )
     assert not torch.equal(first, last)
+
+
+def test_seconds_come_from_the_log_beside_them(all_kept: Path, tmp_path: Path) -> None:
+    path = series(all_kept, "base")[1]
+    lines = [json.loads(line) for line in (all_kept / LOG).read_text().splitlines()]
+    assert behind(path) == {**read_training(path), "seconds": lines[3]["seconds"]}
+    # Elsewhere, and where the log was cut off in the middle of its last line, they are not known.
+    alone = tmp_path / path.name
+    alone.write_bytes(path.read_bytes())
+    assert behind(alone) == read_training(path)
+    (tmp_path / LOG).write_text(json.dumps(lines[2]) + "\n" + json.dumps(lines[3])[:-5])
+    assert behind(alone) == read_training(path)
 
 
 def test_they_are_the_weights_of_a_training_that_ended_there(
