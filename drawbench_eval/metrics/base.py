@@ -1,8 +1,8 @@
 """What every metric is: a torchmetrics metric whose value has n, unscored, interval and protocol beside it.
 
-Rows are kept as they were fed; every sum over them is float64. Shards merge exactly: rows keep the order of the
-updates, and a merged shard's rows follow one's own, so that shards of consecutive ids, merged in their order, give
-rows in id order.
+Rows are kept as they were fed; every sum over them is float64. Shards merge exactly: rows keep the order of
+the updates, and a merged shard's rows follow one's own, so that shards of consecutive ids, merged in their
+order, give rows in id order.
 """
 
 from __future__ import annotations
