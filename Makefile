@@ -32,7 +32,7 @@ test: $(STAMP)
 test-slurm: $(STAMP)
 	@PATH="$$PATH:/usr/sbin:/sbin"; command -v slurmctld slurmd munged >/dev/null \
 		|| { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,slurm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/python -m pytest -m slurm tests/slurm -s --timeout=1200
 
 # Our figures beside those of the peers' packages, which are installed first; about 4 minutes of one core.
