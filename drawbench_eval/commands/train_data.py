@@ -25,7 +25,7 @@ class DataSettings:
     """The training images.
 
     kind: where they come from. side: at which side they are kept; smaller ones are left out.
-    num, seed, palette: of kind=scenes. path, captions, columns, split, revision: of the other kinds.
+    num, seed, palette, many: of kind=scenes. path, captions, columns, split, revision: of the other kinds.
     """
 
     kind: Literal["scenes", "hf", "webdataset", "folder"]
@@ -33,6 +33,7 @@ class DataSettings:
     num: int
     seed: int
     palette: str
+    many: float
     path: str | None
     captions: Path | None
     split: str | None
@@ -42,6 +43,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.side < 1:
             raise ValueError(f"side: {self.side}; write a side in pixels")
+        if not 0 <= self.many <= 1:
+            raise ValueError(f"many: {self.many} is not within 0 to 1")
         if self.kind != "scenes" and self.path is None:
             raise ValueError(f"path: a value is needed for kind={self.kind}")
         for name, kind in (("captions", "folder"), ("split", "hf"), ("revision", "hf")):
@@ -58,7 +61,13 @@ def scenes(data: DataSettings, folder: Path) -> SceneData:
         raise ValueError(f"data.kind: {data.kind} is for stages; this is trained on scenes")
     with show_progress("rendering scenes", total=data.num) as advance:
         return SceneData(
-            folder, num=data.num, side=data.side, seed=data.seed, palette=data.palette, report=advance
+            folder,
+            num=data.num,
+            side=data.side,
+            seed=data.seed,
+            palette=data.palette,
+            many=data.many,
+            report=advance,
         )
 
 

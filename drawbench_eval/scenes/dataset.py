@@ -23,10 +23,18 @@ MISSPELT_SHARE = 0.03
 RENDER_CHUNK = 1000
 
 
-def draw_scene(rng: np.random.Generator) -> tuple[Facts, Scene]:
-    """Facts and a scene for them in which nothing withheld stands, not even unsaid."""
+def draw_scene(rng: np.random.Generator, *, many: float = 0.0) -> tuple[Facts, Scene]:
+    """Facts and a scene for them in which nothing withheld stands, not even unsaid.
+
+    Args:
+        rng: draws both.
+        many: the chance that only facts of three or more things alike will do; others hold them at times too.
+    """
+    crowded = many > 0 and rng.random() < many
     while True:
         facts = sample_facts(rng)
+        if crowded and max(group.count for group in facts.groups) < 3:
+            continue
         try:
             scene = place(facts, rng)
         except ValueError:
@@ -47,8 +55,8 @@ def shows_withheld_relation(things: Sequence[Thing]) -> bool:
 class SceneData:
     """`num` rendered scenes, kept in a folder as one array and one file of facts.
 
-    Item k is made from (seed, k) alone. The folder is written once, on all cores, and read afterwards;
-    `report` is told how many more are drawn.
+    Item k is made from (seed, k, many) alone; `many` as in `draw_scene`. The folder is written once, on all
+    cores, and read afterwards; `report` is told how many more are drawn.
     """
 
     def __init__(
@@ -59,14 +67,17 @@ class SceneData:
         side: int = 64,
         seed: int = 0,
         palette: str = "natural",
+        many: float = 0.0,
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
-        key = f"{palette}-{side}-{seed}-{num}"
+        key = f"{palette}-{side}-{seed}-{num}" + (f"-many{many}" if many else "")
         pixels, facts = folder / f"scenes-{key}.npy", folder / f"scenes-{key}.jsonl"
         if not facts.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            _render_all(pixels, facts, num=num, side=side, seed=seed, palette=palette, report=report)
+            render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette, many=many)
+            _render_all(pixels, facts, num=num, side=side, render_some=render_some, report=report)
         self._seed = seed
+        self._many = many
         self._pixels: NDArray[np.uint8] = np.load(pixels, mmap_mode="r")
         self._facts = [Facts.from_json(json.loads(line)) for line in facts.read_text().splitlines()]
 
@@ -83,7 +94,8 @@ class SceneData:
 
     def scenes(self, indices: Sequence[int]) -> list[Scene]:
         """The scenes themselves, drawn again."""
-        return [draw_scene(np.random.default_rng([self._seed, index]))[1] for index in indices]
+        rngs = [np.random.default_rng([self._seed, index]) for index in indices]
+        return [draw_scene(rng, many=self._many)[1] for rng in rngs]
 
     def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
         """A wording for each, another one every epoch; a few are misspelt."""
@@ -96,12 +108,17 @@ class SceneData:
 
 
 def _render_all(
-    pixels: Path, facts: Path, *, num: int, side: int, seed: int, palette: str, report: Callable[[int], None]
+    pixels: Path,
+    facts: Path,
+    *,
+    num: int,
+    side: int,
+    render_some: Callable[[range], list[str]],
+    report: Callable[[int], None],
 ) -> None:
     """Fills both files on all cores; the facts come last and under their own name only when complete."""
     images = np.lib.format.open_memmap(pixels, mode="w+", dtype=np.uint8, shape=(num, side, side, 3))
     images.flush()
-    render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette)
     chunks = [range(start, min(start + RENDER_CHUNK, num)) for start in range(0, num, RENDER_CHUNK)]
     partial_facts = facts.with_suffix(".partial")
     with ExitStack() as stack:
@@ -121,12 +138,14 @@ def _processes() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(mp_context=get_context("spawn"))
 
 
-def _render_some(pixels: Path, indices: range, *, seed: int, side: int, palette: str) -> list[str]:
+def _render_some(
+    pixels: Path, indices: range, *, seed: int, side: int, palette: str, many: float
+) -> list[str]:
     """Draws some items into the array; returns their facts as lines of JSON."""
     images = np.load(pixels, mmap_mode="r+")
     lines = []
     for index in indices:
-        claims, scene = draw_scene(np.random.default_rng([seed, index]))
+        claims, scene = draw_scene(np.random.default_rng([seed, index]), many=many)
         images[index] = render(scene, side, palette=palette)
         lines.append(json.dumps(claims.to_json()))
     images.flush()

@@ -6,6 +6,7 @@ import pytest
 from drawbench_eval.scenes import dataset
 from drawbench_eval.scenes.dataset import SceneData, draw_scene, shows_withheld_relation
 from drawbench_eval.scenes.facts import Facts, Group, check
+from drawbench_eval.scenes.grammar import is_withheld
 from drawbench_eval.scenes.heldout import is_withheld_pair
 from drawbench_eval.scenes.layout import Thing, place
 from drawbench_eval.scenes.oracle import read
@@ -32,6 +33,19 @@ def test_scenes_show_nothing_withheld() -> None:
         _, scene = draw_scene(np.random.default_rng([7, k]))
         assert not any(is_withheld_pair(thing.color, thing.shape) for thing in scene.things)
         assert not shows_withheld_relation(scene.things)
+
+
+def test_more_scenes_of_many_things(tmp_path: Path) -> None:
+    plain = SceneData(tmp_path, num=60, seed=3)
+    crowded = SceneData(tmp_path, num=60, seed=3, many=0.7)
+    for data, least, most in ((plain, 0, 20), (crowded, 33, 60)):
+        counts = [max(group.count for group in facts.groups) for facts in data.facts(range(60))]
+        assert least < sum(count >= 3 for count in counts) < most
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(plain.images([0, 1]), crowded.images([0, 1]), strict=True)
+    )
+    assert np.array_equal(render(crowded.scenes([7])[0], 64), crowded.images([7])[0])
+    assert not any(is_withheld(facts) for facts in crowded.facts(range(60)))
 
 
 def test_a_withheld_relation_is_found_unsaid() -> None:
