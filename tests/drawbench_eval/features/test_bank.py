@@ -1,7 +1,9 @@
 """The feature store: what is kept, what is made again, and that nothing wrong is ever read."""
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from drawbench_eval.features.bank import DirectFeatures, StoredFeatures, blocks, content_key
+from drawbench_eval.images.decode import decode
+from drawbench_eval.images.source import open_source
 from drawbench_eval.store import Store
 
 Pixels = NDArray[np.uint8]
@@ -126,3 +131,51 @@ def test_two_processes_fill_one_store(tmp_path: Path) -> None:
     source = StoredFeatures(extractor, Store(tmp_path))
     np.testing.assert_array_equal(source.vectors(source.take(images(40))), Counting().extract(images(40)))
     assert extractor.asked == []
+
+
+BATCH = 8
+
+
+def take_folder(source: StoredFeatures, folder: Path) -> NDArray[np.uint8]:
+    """The handles of a folder's images, taken batch by batch as scoring takes them."""
+    files = open_source(folder)
+    pictures = [decode(files.read(name), name) for name in files.names]
+    parts = [source.take(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+    return np.concatenate(parts)
+
+
+def hang_in_a_batch(folder: Path, store: Path, whole_batches: int) -> None:
+    """Run in a process of its own: computes that many batches, says so amid the next one, and hangs."""
+
+    class Hanging(Counting):
+        def extract(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
+            if len(self.asked) == whole_batches:
+                super().extract(images[: len(images) // 2])
+                print("amid a batch", flush=True)
+                time.sleep(600)
+            return super().extract(images)
+
+    take_folder(StoredFeatures(Hanging(), Store(store)), folder)
+
+
+def test_after_a_kill_only_the_unfinished_batch_and_what_follows_are_computed(tmp_path: Path) -> None:
+    folder, store, pictures = tmp_path / "images", tmp_path / "store", images(5 * BATCH)
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{index:02d}.png")
+    code = (
+        "import runpy, sys\n"
+        "from pathlib import Path\n"
+        "runpy.run_path(sys.argv[1])['hang_in_a_batch'](Path(sys.argv[2]), Path(sys.argv[3]), 3)\n"
+    )
+    command = [sys.executable, "-c", code, __file__, str(folder), str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "amid a batch\n"
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL
+    again = Counting()
+    source = StoredFeatures(again, Store(store))
+    handles = take_folder(source, folder)
+    assert again.asked == [BATCH, BATCH]
+    np.testing.assert_array_equal(source.vectors(handles), Counting().extract(pictures))
