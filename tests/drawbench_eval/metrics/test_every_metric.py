@@ -3,128 +3,28 @@
 import copy
 import json
 import math
-from collections.abc import Callable, Mapping
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from every_metric import METRICS, PICTURES, Maker
+from fakes import fed, images, merged, prompt_of
 
-from drawbench_eval.features.bank import DirectFeatures, FeatureSource, StoredFeatures
-from drawbench_eval.metrics.base import EvalMetric
-from drawbench_eval.metrics.clip_score import ClipScore
-from drawbench_eval.metrics.cmmd import Cmmd
-from drawbench_eval.metrics.diversity import Diversity
-from drawbench_eval.metrics.fd_scenes import FdScenes
-from drawbench_eval.metrics.features import ReferenceMetric
-from drawbench_eval.metrics.kid import Kid
-from drawbench_eval.metrics.neighborhood import Coverage, Density, Precision, Recall
-from drawbench_eval.metrics.scenes_accuracy import Judgement, ScenesAccuracy
-from drawbench_eval.metrics.scenes_clip_score import ScenesClipScore
+from drawbench_eval.metrics.registry import known_metrics
 from drawbench_eval.protocol import compare
-from drawbench_eval.store import Store
-from tests.drawbench_eval.metrics.fakes import (
-    PROMPT_SET,
-    FakeClip,
-    FakeExtractor,
-    Pixels,
-    fed,
-    images,
-    merged,
-    prompt_of,
-    reference,
-)
-
-Maker = Callable[[], EvalMetric]
-
-
-class _Clip:
-    weights_sha256 = "c1"
-
-    def image_features(self, pixels: Pixels) -> Any:
-        mean = pixels.mean(axis=(1, 2), dtype=np.float64)
-        return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-
-    def text_features(self, texts: list[str]) -> Any:
-        rows = np.array([[1.0, len(text) % 3, int(text[-1]) % 4] for text in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def _judge(image: Pixels, facts: Mapping[str, Any]) -> Judgement:
-    bright = bool(image.mean() > 70)
-    return Judgement(
-        holds={"color": bright == facts["bright"], "count": bright}, unreadable=bool(image.max() < 80)
-    )
-
-
-def _of_reference(metric: type[ReferenceMetric], *, kept: bool = False, **own: Any) -> Any:
-    def make(folder: Path, **conditions: str) -> Maker:
-        def source() -> FeatureSource:
-            return StoredFeatures(FakeExtractor(), Store(folder)) if kept else DirectFeatures(FakeExtractor())
-
-        return lambda: metric(
-            source=source(),
-            reference=reference(folder),
-            prompt_set=PROMPT_SET,
-            conditions=conditions,
-            **own,
-        )
-
-    return make
-
-
-def _diversity(folder: Path, **conditions: str) -> Maker:
-    return lambda: Diversity(
-        source=DirectFeatures(FakeExtractor()), prompt_set=PROMPT_SET, conditions=conditions
-    )
-
-
-def _clip_score(folder: Path, **conditions: str) -> Maker:
-    return lambda: ClipScore(
-        clip=FakeClip(),
-        source=DirectFeatures(FakeExtractor()),
-        prompt_set=PROMPT_SET,
-        conditions=conditions,
-    )
-
-
-def _clip(folder: Path, **conditions: str) -> Maker:
-    # The fake reads 8x8 images: the side check belongs to the extractor's own tests.
-    return lambda: ScenesClipScore(scorer=_Clip(), batch_size=4, prompt_set=PROMPT_SET, conditions=conditions)
-
-
-def _accuracy(folder: Path, **conditions: str) -> Maker:
-    return lambda: ScenesAccuracy(judge=_judge, prompt_set=PROMPT_SET, conditions=conditions)
-
-
-METRICS = {
-    "fd_scenes": _of_reference(FdScenes),
-    "fd_scenes kept": _of_reference(FdScenes, kept=True),
-    "kid": _of_reference(Kid),
-    "kid kept": _of_reference(Kid, kept=True),
-    "cmmd": _of_reference(Cmmd),
-    "precision": _of_reference(Precision, k=2),
-    "recall": _of_reference(Recall, k=2),
-    "density": _of_reference(Density, k=2),
-    "coverage": _of_reference(Coverage, k=2),
-    "diversity": _diversity,
-    "clip_score": _clip_score,
-    "scenes_clip_score": _clip,
-    "scenes_accuracy": _accuracy,
-}
-
 
 # Means over the reference's images, not over samples: no column, and an interval from the reference alone.
 OVER_THE_REFERENCE = ("recall", "coverage")
+NO_COLUMN = (*OVER_THE_REFERENCE, "fid_infinity")
 
 
 @pytest.fixture(params=list(METRICS))
 def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
     monkeypatch.setattr("drawbench_eval.features.scenes.SIDE", 8)
     return METRICS[request.param](tmp_path)
-
-
-PICTURES: list[Pixels | None] = [*images(1, 28), None, *images(2, 1)]
 
 
 def test_shards_merge_to_what_one_process_computes_row_by_row(make: Maker) -> None:
@@ -146,6 +46,34 @@ def test_the_size_of_updates_changes_nothing(make: Maker, chunk: int) -> None:
     assert pieces.value[2:] == whole.value[2:]
 
 
+def test_no_metric_is_left_out() -> None:
+    assert {name.removesuffix(" kept") for name in METRICS} == set(known_metrics())
+
+
+def test_two_ranks_give_what_one_process_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).with_name("metrics_in_ranks.py")
+    commands = [[sys.executable, "-W", "error", str(script), str(tmp_path), str(rank)] for rank in range(2)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with (
+        subprocess.Popen(commands[0], env=environment, stderr=subprocess.PIPE, text=True) as zeroth,
+        subprocess.Popen(commands[1], env=environment, stderr=subprocess.PIPE, text=True) as first,
+    ):
+        for rank in (zeroth, first):
+            assert (rank.communicate(timeout=120)[1], rank.returncode) == ("", 0)
+    ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
+    monkeypatch.setattr("drawbench_eval.features.scenes.SIDE", 8)
+    for name, made in METRICS.items():
+        value, columns = fed(made(tmp_path)(), PICTURES).compute()
+        said = value.to_json()
+        for found, its_columns in (rank[name] for rank in ranks):
+            assert found["value"] == pytest.approx(said["value"], rel=1e-9), name
+            assert found["ci95"] == pytest.approx(said["ci95"], rel=1e-9), name
+            assert found | {"value": None, "ci95": None} == said | {"value": None, "ci95": None}, name
+            assert list(its_columns) == list(columns), name
+            for column, values in columns.items():
+                np.testing.assert_allclose(its_columns[column], values, rtol=1e-6, atol=1e-8, err_msg=name)
+
+
 def test_a_merge_after_a_compute_is_seen(make: Maker) -> None:
     first, second = fed(make(), PICTURES[:12]), make()
     second.update(PICTURES[12:], [prompt_of(i) for i in range(12, len(PICTURES))])
@@ -162,7 +90,7 @@ def test_missing_images_are_unscored_counted_and_stay_in_the_columns(make: Maker
     for name, column in result.columns.items():
         assert column.shape == (30,), name
         assert np.isnan(column[28]), name
-    if make().name not in OVER_THE_REFERENCE:
+    if make().name not in NO_COLUMN:
         assert not np.isnan(np.delete(result.columns[make().name], 28)).any()
     without = make()
     keep = [i for i in range(30) if i != 28]
@@ -179,7 +107,8 @@ def test_the_interval_holds_the_value_and_needs_two_prompts(make: Maker) -> None
     single = make()
     single.update(images(1, 5), [prompt_of(0)] * 5)
     lonely = single.compute().value
-    assert math.isfinite(lonely.value)
+    # Five images of one prompt are too few to extrapolate.
+    assert math.isfinite(lonely.value) == (make().name != "fid_infinity")
     assert lonely.n == 5
     if make().name not in OVER_THE_REFERENCE:
         assert all(map(math.isnan, lonely.ci95))
