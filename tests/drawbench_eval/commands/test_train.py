@@ -108,6 +108,14 @@ def test_a_text_cache_trains_the_same_but_for_rounding(train: Run, tmp_path: Pat
         assert (cached[name].float() - tensor.float()).abs().max() < 4e-3
 
 
+def test_the_levels_of_an_ablation_are_trained_by_one_command(train: Run, tmp_path: Path) -> None:
+    made.write_folder(tmp_path / "photos")
+    result = train(*FOLDER, "-m", "name=narrow,wide", "stage.name=sr64")
+    assert result.code == 0, result.err
+    for name in ("narrow", "wide"):
+        assert (tmp_path / "results" / "train" / name / "sr64.safetensors").is_file()
+
+
 class TestSettings:
     def test_every_one_goes_without_a_plus_sign_and_with_one(self, train: Run, tmp_path: Path) -> None:
         made.write_folder(tmp_path / "photos")
