@@ -22,7 +22,7 @@ from drawbench_eval.analysis.collect import MetricInfo, Run
 from drawbench_eval.analysis.curve_pairs import compare_curves
 from drawbench_eval.analysis.curves import Curve, guidance_kind, has_metrics, weight_of
 from drawbench_eval.analysis.measures import INFLUENCES
-from drawbench_eval.analysis.paired import Effect, make_panel
+from drawbench_eval.analysis.paired import Effect, NotPaired, make_panel
 from drawbench_eval.analysis.resampled import recorded
 from drawbench_eval.stats.clustered import Estimate, clustered_mean
 from drawbench_eval.stats.multiple import holm_by_family
@@ -113,7 +113,8 @@ def ablate(
 ) -> tuple[Ablation, ...]:
     """The factor's effects, one ablation a block; along the front for each of `alignments` with `distance`.
 
-    Metrics without a column in the scores (such as FID-infinity) are left out. Raises ValueError where the
+    Metrics without a column in the scores (such as FID-infinity) are left out, and levels without a sample
+    that the baseline scored, too. Raises ValueError where the
     factor does not vary, the baseline is none of its values, or a family names what is not measured.
     """
     blocks = find_blocks(runs, factor=plan.factor, baseline=plan.baseline, training_seed=plan.training_seed)
@@ -186,7 +187,10 @@ def _level(
         trainings = [pair for pair in trainings if pair]
         if not trainings:
             continue
-        estimates = [_mean_difference(pair, scores, name) for pair in trainings]
+        try:
+            estimates = [_mean_difference(pair, scores, name) for pair in trainings]
+        except NotPaired:
+            continue
         estimate, degrees = over_trainings(estimates)
         single = trainings[0] if len(trainings) == 1 else ()
         by_weight = [(weight_of(a), _mean_difference([(a, b)], scores, name)) for a, b in single]

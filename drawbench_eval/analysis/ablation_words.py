@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from drawbench_eval.analysis.ablation import FRONT, Ablation, AblationEffect
 from drawbench_eval.analysis.compare_words import p_in_words
-from drawbench_eval.analysis.findings import in_words
+from drawbench_eval.analysis.findings import in_series, in_words
 from drawbench_eval.analysis.measures import measure
 
 CHECKPOINTS = (
@@ -36,7 +36,7 @@ def finding(ablation: Ablation, level: str) -> str:
     if unresolved:
         against = "" if parts else f" from {ablation.baseline}"
         n = max(effect.estimate.n for effect in effects)
-        parts.append(f"not told apart{against} in {_listed(unresolved)} (not resolved at n = {n})")
+        parts.append(f"not told apart{against} in {in_series(unresolved)} (not resolved at n = {n})")
     return f"{_subject(ablation, level)} is {'; '.join(parts)}."
 
 
@@ -74,7 +74,7 @@ def _resolved(ablation: Ablation, effects: Sequence[AblationEffect]) -> list[str
     ):
         if own:
             against = "" if parts else f" than {ablation.baseline}"
-            parts.append(f"{way}{against} in {_listed([_in_short(effect) for effect in own])}")
+            parts.append(f"{way}{against} in {in_series([_in_short(effect) for effect in own])}")
     return parts
 
 
@@ -98,7 +98,3 @@ def _unresolved(effect: AblationEffect) -> str:
     if math.isnan(effect.detectable):
         return name
     return f"{name} (a difference of {effect.detectable:.2g} would be found)"
-
-
-def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -20,7 +20,7 @@ from drawbench_eval.analysis.compare_words import p_in_words
 from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.analysis.findings import in_words
 from drawbench_eval.analysis.measures import measure
-from drawbench_eval.analysis.paired import Array, Effect
+from drawbench_eval.analysis.paired import Array, Effect, NotPaired
 from drawbench_eval.analysis.pareto import front_at, lowest_at, shared_levels
 from drawbench_eval.analysis.resampled import NUM_DRAWS, resample, two_sided_p
 from drawbench_eval.stats.multiple import holm
@@ -92,7 +92,7 @@ def compare_curves(
     """Every pair of curves that share a range of alignment; Holm's correction runs over these pairs.
 
     Models of unlike guidance are compared too: nothing here is matched by weight. With more than four curves
-    each is compared with the first only. Raises ValueError where two curves share no scored sample.
+    each is compared with the first only. Curves without a shared scored sample are not compared.
     """
     scored = [curve.with_metrics((alignment.name, distance.name)) for curve in curves]
     usable = [
@@ -121,7 +121,10 @@ def _compare(
     num_draws: int,
 ) -> CurvePair | None:
     runs = [*first.runs, *second.runs]
-    resampled = resample(runs, scores, [alignment.name, distance.name], num_draws=num_draws)
+    try:
+        resampled = resample(runs, scores, [alignment.name, distance.name], num_draws=num_draws)
+    except NotPaired:
+        return None
     # Turned so that higher alignment and lower distance are better, whatever the metrics are.
     up, down = (1 if alignment.higher_is_better else -1), (-1 if distance.higher_is_better else 1)
 

@@ -8,6 +8,8 @@ from drawbench_eval.analysis.collect import Run, comparable, varying
 WEIGHT = "model.guidance_weight"
 THRESHOLD = "model.threshold"
 MODES = ("none", "static", "dynamic")
+SAMPLES = "model.samples_sha256"
+NOT_GUIDED = "none"
 _MOST_NAMED = 4
 _HASH_DIGITS = 8
 
@@ -32,6 +34,15 @@ class Curve:
         """The run at `weight`."""
         return self.runs[self.weights.index(weight)]
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it is one run of a model without guidance: a point, and no curve."""
+        return self.guidance_kind == NOT_GUIDED and len(self.runs) == 1
+
+    def point(self, weight: float) -> str:
+        """What the run at `weight` is called: "dynamic, w = 4"; a set by its name alone."""
+        return self.name if self.is_set else f"{self.name}, w = {weight:g}"
+
     def with_metrics(self, names: Sequence[str]) -> "Curve":
         """The curve of those runs that have a value in every one of these metrics; it may be empty."""
         runs = tuple(run for run in self.runs if has_metrics(run, names))
@@ -43,16 +54,19 @@ def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
     """The complete runs as curves, in the order none, static, dynamic, then by context.
 
     A setting that varies only because the thresholding does (each mode has one value of it) is not named, nor
-    are hashes that come with other settings.
+    are hashes that come with other settings. Images made elsewhere go by their run's label.
     """
     complete = [run for run in runs if run.status == "complete"]
-    named = _named(complete)
+    sets = _names_of_sets([run for run in complete if made_elsewhere(run)])
+    others = [run for run in complete if not made_elsewhere(run)]
+    named = _named(others)
     groups: dict[tuple[str, str], list[Run]] = {}
-    kinds = {guidance_kind(run) for run in complete}
+    kinds = {guidance_kind(run) for run in others}
     for run in complete:
-        parts = _parts(run, named)
+        parts = sets[run.run_id] if made_elsewhere(run) else _parts(run, named)
         # Where it varies, but no setting of the model tells of it.
-        if len(kinds) > 1 and not any(key.endswith("guidance_kind") for key in named):
+        told = made_elsewhere(run) or any(key.endswith("guidance_kind") for key in named)
+        if len(kinds) > 1 and not told:
             parts.append(f"guidance {guidance_kind(run)}")
         groups.setdefault((_mode(run), ", ".join(parts)), []).append(run)
     modes = {mode for mode, _ in groups}
@@ -78,6 +92,11 @@ def guidance_kind(run: Run) -> str:
         if kind is not None:
             return str(kind)
     return "none" if run.factors.get(WEIGHT) is None else "cfg"
+
+
+def made_elsewhere(run: Run) -> bool:
+    """Whether its images were found and not made: of their model nothing is known, not even the seeds."""
+    return SAMPLES in run.factors
 
 
 def _curve(mode: str, context: str, runs: list[Run], *, name_mode: bool) -> Curve:
@@ -141,6 +160,21 @@ def _part(run: Run, key: str, value: object) -> str:
     if "step" in checkpoint and key == f"model.weights.{checkpoint['stage']}":
         return f"{checkpoint['series']} step {checkpoint['step']}"
     return f"{name} {str(value)[:_HASH_DIGITS]}"
+
+
+def _names_of_sets(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Run id -> its label, with a hash where two sets share one, and settings that the same images vary."""
+    hashes: dict[str, set[str]] = {}
+    for run in runs:
+        hashes.setdefault(run.label, set()).add(str(run.factors[SAMPLES]))
+    rest = [key for key in varying(runs) if not determined(key, [SAMPLES], runs)]
+    named = {}
+    for run in runs:
+        label = run.label
+        if len(hashes[run.label]) > 1:
+            label += f" {str(run.factors[SAMPLES])[:_HASH_DIGITS]}"
+        named[run.run_id] = [label, *(_part(run, key, run.factors.get(key)) for key in rest)]
+    return named
 
 
 def _named(runs: Sequence[Run]) -> list[str]:

@@ -1,6 +1,7 @@
 """A finding: a claim of the paper, the number these runs give for it, and the verdict by its interval."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,3 +93,8 @@ def rounded(value: float, digits: int, *, signed: bool = False) -> str:
 def minus(text: str) -> str:
     """The text with typographic minus signs."""
     return text.replace("-", "\u2212")
+
+
+def in_series(items: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join(part for part in (", ".join(items[:-1]), items[-1]) if part)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from drawbench_eval.analysis.collect import MetricInfo, Run
 from drawbench_eval.analysis.curves import Curve, has_metrics
-from drawbench_eval.analysis.paired import Array
+from drawbench_eval.analysis.paired import Array, NotPaired
 from drawbench_eval.analysis.pareto import pareto_front
 from drawbench_eval.analysis.resampled import NUM_DRAWS, Resampled, recorded, resample
 
@@ -80,8 +80,8 @@ def find_front(
     """The front of the curves' runs in the metrics `x` and `y`; None where no run has both.
 
     Either metric may be of either direction. Where one has no column in some run's scores (FID-infinity, for
-    example) the front is that of the recorded values, and probabilities are NaN. Raises ValueError where the
-    runs share no scored sample.
+    example), or where the runs share no scored sample, the front is that of the recorded values, and
+    probabilities are NaN.
     """
     placed = [
         (curve, run, weight)
@@ -94,7 +94,10 @@ def find_front(
     names = (x.name, y.name)
     if not all(set(names) <= set(scores[run.run_id].columns) for _, run, _ in placed):
         return _unsure_front(placed, x, y)
-    resampled = resample([run for _, run, _ in placed], scores, names, num_draws=num_draws)
+    try:
+        resampled = resample([run for _, run, _ in placed], scores, names, num_draws=num_draws)
+    except NotPaired:
+        return _unsure_front(placed, x, y)
     towards = {"x_higher": x.higher_is_better, "y_higher": y.higher_is_better}
     observed = pareto_front(resampled.observed[x.name], resampled.observed[y.name], **towards)
     drawn = pareto_front(resampled.draws[x.name], resampled.draws[y.name], **towards)

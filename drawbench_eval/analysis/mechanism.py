@@ -22,6 +22,7 @@ from drawbench_eval.analysis.claims import (
 from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.guidance import Scores
+from drawbench_eval.analysis.paired import NotPaired
 
 _TESTS: Mapping[Claim, tuple[Callable[[Bench], Answer | None], str]] = {
     RISE: (claim_tests.rise, "two weights of one curve"),
@@ -62,7 +63,11 @@ def find(
                     context=context, modes=modes, scores=scores, alignment=alignment, distance=distance
                 )
                 metric = alignment or distance or ""
-                findings.append(_finding(claim, metric, context, needs, test(bench)))
+                try:
+                    answer, lacks = test(bench), needs
+                except NotPaired:
+                    answer, lacks = None, "runs of the same samples"
+                findings.append(_finding(claim, metric, context, lacks, answer))
     return tuple(findings)
 
 

@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 _KEYS = ("sample_id", "prompt_id", "category", "seed")
 
 
+class NotPaired(ValueError):
+    """Runs without a sample that all of them scored, so that no difference can be taken sample by sample."""
+
+
 def read_scores(run: Run) -> pd.DataFrame:
     """The run's scores.parquet: sample_id, prompt_id, category, seed, and a column per metric.
 
@@ -86,8 +90,8 @@ def make_panel(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], colum
     """The samples that every run of `run_ids` scored in every one of `columns`, joined by sample id.
 
     `values` has the runs of the first column, then of the second, and so on. Raises ValueError when a
-    column is absent a sample belongs to different prompts in two runs, or no sample is scored in all of
-    them.
+    column is absent, and NotPaired when a sample belongs to different prompts in two runs or no sample is
+    scored in all of them.
     """
     frames = {run_id: scores[run_id].set_index("sample_id") for run_id in dict.fromkeys(run_ids)}
     prompts = frames[run_ids[0]]["prompt_id"]
@@ -95,7 +99,7 @@ def make_panel(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], colum
     for run_id, frame in frames.items():
         shared = frame.index.intersection(prompts.index)
         if (frame.loc[shared, "prompt_id"] != prompts[shared]).any():
-            raise ValueError(
+            raise NotPaired(
                 f"run {run_id}: its samples belong to other prompts than those of run {run_ids[0]}"
             )
         absent = [column for column in columns if column not in frame.columns]
@@ -104,12 +108,18 @@ def make_panel(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], colum
     series += [frames[run_id][column].astype("float64") for column in columns for run_id in run_ids]
     joined = pd.concat(series, axis=1, join="inner").dropna().sort_index()
     if joined.empty:
-        raise ValueError(
+        raise NotPaired(
             f"runs {', '.join(run_ids)}: no sample that all of them scored in {', '.join(columns)}"
         )
     prompt_ids, prompt = np.unique(joined.iloc[:, 0].to_numpy(dtype=str), return_inverse=True)
     values = joined.iloc[:, 1:].to_numpy(dtype=np.float64)
     return Panel(prompt_ids=tuple(map(str, prompt_ids)), prompt=prompt.astype(np.int64), values=values)
+
+
+def num_shared(scores: Mapping[str, pd.DataFrame]) -> int:
+    """How many sample ids stand in every run's table."""
+    ids = [set(frame["sample_id"]) for frame in scores.values()]
+    return len(set.intersection(*ids)) if ids else 0
 
 
 def prompt_draws(num_prompts: int, num_draws: int, *, seed: int) -> Array:

@@ -86,7 +86,7 @@ def _figure(data: ReportData, table: pd.DataFrame, settings: Sequence[tuple[Curv
                 hatch=_HATCHES[index],
                 edgecolor="white",
                 linewidth=0,
-                label=f"{curve.name}, w = {weight:g}",
+                label=curve.point(weight),
             )
             ax.errorbar(value, at, xerr=reach, fmt="none", ecolor="0.15", elinewidth=0.7)
         names = [f"{name}  ({counts[name]} prompts)" for name in categories]

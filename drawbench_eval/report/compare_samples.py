@@ -4,51 +4,24 @@ from __future__ import annotations
 
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
-from drawbench_eval.report.blocks import Block, DataTable, Gallery, Paragraph, Picture, Section
-from drawbench_eval.report.compare_pictures import Images, chosen_prompts, rows_picture
+from drawbench_eval.report.blocks import Block, DataTable, Paragraph, Picture, Section
 from drawbench_eval.report.compare_tables import costs_table
+from drawbench_eval.report.image_rows import Images, rows_gallery, rows_picture
 from drawbench_eval.report.style import TEXT_WIDTH
 
-_HALF = TEXT_WIDTH / 2 - 0.08
 _NUM_COSTLY = 8
 
 
 def side_by_side(board: Leaderboard, images: Images, *, num_prompts: int, num_images: int) -> Section:
     """Images of the same prompts, a row a set; a sentence where none are on disk."""
-    shots = []
-    for index, prompt_id in enumerate(chosen_prompts(board, num_prompts), start=1):
-        chosen = [
-            (name, images.of_prompt.get((name, prompt_id), [])[:num_images])
-            for name in board.order
-            if name in images.sets
-        ]
-        wide = max((len(samples) for _, samples in chosen), default=0) > 4
-        drawn = rows_picture(f"prompt-{index:02d}", images, chosen, width=TEXT_WIDTH if wide else _HALF)
-        if drawn is None:
-            continue
-        text, category = images.prompts.get(prompt_id, ""), board.field.categories[prompt_id]
-        note = f"{category}, prompt {prompt_id}" if category else f"prompt {prompt_id}"
-        shots.append(
-            (
-                Picture(
-                    name=f"prompt-{index:02d}",
-                    svg=drawn[0],
-                    width=drawn[1],
-                    caption="",
-                    alt=f"Images of every set for the prompt: {text}",
-                ),
-                text or prompt_id,
-                note,
-            )
-        )
-    if not shots:
+    categories = board.field.categories
+    gallery = rows_gallery(
+        "prompt", images, categories, what="set", num_prompts=num_prompts, num_images=num_images
+    )
+    if gallery is None:
         note = "The images of these runs are no longer on disk, so there is nothing to show."
         return Section(title="Side by side", blocks=(Paragraph(text=note),))
-    caption = (
-        "Images of the same prompts: a row a set, the first images of each. Prompts are the first of each "
-        "category, or evenly spaced in order of their ids: not a choice by eye."
-    )
-    return Section(title="Side by side", blocks=(Gallery(caption=caption, pictures=tuple(shots)),))
+    return Section(title="Side by side", blocks=(gallery,))
 
 
 def costs(board: Leaderboard, images: Images) -> Section:

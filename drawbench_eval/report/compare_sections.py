@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drawbench_eval.analysis.compare_words import sentences
+from drawbench_eval.analysis.findings import in_series
 from drawbench_eval.analysis.leaderboard import Leaderboard
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.ratings_document import RatingsDocument
@@ -16,7 +17,7 @@ from drawbench_eval.report.blocks import (
     Report,
     Section,
 )
-from drawbench_eval.report.compare_pictures import Images, values_figure
+from drawbench_eval.report.compare_pictures import values_figure
 from drawbench_eval.report.compare_provenance import limits, provenance
 from drawbench_eval.report.compare_samples import costs, side_by_side
 from drawbench_eval.report.compare_tables import (
@@ -26,6 +27,8 @@ from drawbench_eval.report.compare_tables import (
     leaderboard_table,
     published_table,
 )
+from drawbench_eval.report.image_rows import Images
+from drawbench_eval.report.limits import blind_metrics, said_of_blind
 from drawbench_eval.report.numbering import numbered
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.style import TEXT_WIDTH
@@ -41,7 +44,13 @@ def build_comparison(
     ratings: Sequence[RatingsDocument] = (),
 ) -> Report:
     """All sections that the comparison has something for, with figures and tables numbered in order."""
-    images = Images(board)
+    images = Images(
+        {
+            name: run.folder / "samples"
+            for name in board.order
+            if (run := board.contestant(name).run).folder is not None
+        }
+    )
     sections = [
         _leaderboard(board),
         ratings_section(ratings),
@@ -54,15 +63,11 @@ def build_comparison(
         provenance(board),
     ]
     return Report(
-        title=title or f"{_and(board.order)} compared",
+        title=title or f"{in_series(board.order)} compared",
         subtitle=_subtitle(board),
         answer=(*_warnings(board), *ratings_sentences(ratings), *sentences(board)),
         sections=numbered(sections),
     )
-
-
-def _and(names: tuple[str, ...]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _subtitle(board: Leaderboard) -> str:
@@ -74,30 +79,9 @@ def _subtitle(board: Leaderboard) -> str:
     )
 
 
-def blind_metrics(board: Leaderboard) -> tuple[str, ...]:
-    """Metrics of the scenes world's scorers, taken of prompts that are not of that world."""
-    name = str(board.field.contestants[0].run.factors.get("prompts.name", ""))
-    if name.startswith("scenes"):
-        return ()
-    return tuple(
-        metric
-        for metric, info in board.field.metrics.items()
-        if any(str(values.get("extractor", "")).startswith("scenes") for values in info.protocols.values())
-    )
-
-
 def _warnings(board: Leaderboard) -> tuple[str, ...]:
-    blind = blind_metrics(board)
-    said = []
-    if blind:
-        names = _and(tuple(measure(name).short for name in blind))
-        said.append(
-            f"What was measured here: {names}, by the small networks that come with drawbench-eval and "
-            "need no download. They were trained on drawn coloured shapes and have never seen a "
-            "photograph, so they tell these sets apart by colour and texture. The figures show that "
-            "counting, pairing and testing work; they do not say which model draws better. For that, take "
-            "metrics=[fid,clip_score]."
-        )
+    blind = blind_metrics([one.run for one in board.field.contestants], board.field.metrics)
+    said = [said_of_blind(blind)] if blind else []
     gaps = []
     for name in board.order:
         record = board.contestant(name).run.record

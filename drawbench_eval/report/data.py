@@ -21,12 +21,12 @@ from drawbench_eval.analysis.collect import (
     require_one_protocol,
 )
 from drawbench_eval.analysis.curve_pairs import CurvePair, compare_curves
-from drawbench_eval.analysis.curves import THRESHOLD, Curve, make_curves
+from drawbench_eval.analysis.curves import THRESHOLD, Curve, made_elsewhere, make_curves
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.fronts import Front, find_front
 from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.mechanism import find
-from drawbench_eval.analysis.paired import read_scores
+from drawbench_eval.analysis.paired import num_shared, read_scores
 from drawbench_eval.analysis.ratings_document import RatingsDocument
 from drawbench_eval.analysis.training import training_series
 from drawbench_eval.runs.sweep import SweepRecord, read_sweep
@@ -84,6 +84,22 @@ class ReportData:
     def incomplete(self) -> tuple[Run, ...]:
         """The runs that failed, broke off or never began."""
         return tuple(run for run in self.runs if run.status != "complete")
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether some run's images were found and not made here."""
+        return any(made_elsewhere(run) for run in self.complete)
+
+    @property
+    def unpaired(self) -> str:
+        """Why the runs cannot be compared sample by sample; "" where they can."""
+        if len(self.complete) < 2 or num_shared(self.scores):
+            return ""
+        return (
+            f"No sample id stands in all {len(self.complete)} runs, so paired comparison is impossible: "
+            "what runs have in common does not cancel, and runs without a shared sample are not tested "
+            "against each other. Ids are equal where prompts and the numbers of their images are."
+        )
 
     @property
     def ablation_leads(self) -> bool:

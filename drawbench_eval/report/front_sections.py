@@ -32,6 +32,10 @@ _FRONT = (
     "resampled together, so what prompts and seeds have in common cancels. Runs with a share above 2.5 % are "
     "listed, at most 15 of them; off the front, with the run on it that dominates them most often."
 )
+_NO_SHARES = (
+    "A front without shares is that of the recorded values: one of its metrics has no value for each sample, "
+    "or not all runs scored a common sample."
+)
 _PAIRS = (
     "Curves against each other: first minus second in {distance}, averaged over the range of alignment that "
     "both reach, read at equal alignment and along the front (that alignment or better). Intervals are "
@@ -52,7 +56,9 @@ def fronts_section(data: ReportData) -> Section:
     several = [front for front in data.fronts.values() if len(front.points) > 1]
     if several:
         blocks.append(DataTable(name="fronts", caption=_FRONT, table=_front_table(data)))
-        blocks.append(Paragraph(text=" ".join(_left_out(front) for front in several), muted=True))
+        said = [_left_out(front) for front in several if front.num_draws]
+        said += [data.unpaired or _NO_SHARES] if len(said) < len(several) else []
+        blocks.append(Paragraph(text=" ".join(said), muted=True))
     pairs = [pair for found in data.pairs.values() for pair in found]
     if pairs:
         drawn = differences_figure(data)
@@ -74,8 +80,8 @@ def fronts_section(data: ReportData) -> Section:
                 table=_pairs_table(data),
             )
         )
-        said = [("", tied(pair.sentence)) for pair in pairs[:MOST_BANDS]]
-        blocks.append(Bullets(items=tuple(said)))
+        sentences = tuple(("", tied(pair.sentence)) for pair in pairs[:MOST_BANDS])
+        blocks.append(Bullets(items=sentences))
     return Section(title="Pareto fronts", blocks=tuple(blocks))
 
 
@@ -97,7 +103,7 @@ def _left_out(front: Front) -> str:
 def _front_table(data: ReportData) -> Table:
     rows = []
     labels = {
-        run.run_id: tied(f"{curve.name}, w = {weight:g}")
+        run.run_id: tied(curve.point(weight))
         for curve in data.curves
         for run, weight in zip(curve.runs, curve.weights, strict=True)
     }

@@ -58,8 +58,7 @@ def _points(report: Report, tiles: Mapping[str, Sequence[Tile]]) -> dict[str, An
         },
         "texts": {spot.run_id: spot.text for picture in pictures for spot in picture.spots},
         "tiles": {
-            # A seed is larger than what a number of the page's script holds exactly.
-            run_id: [[tile.prompt, tile.category, str(tile.seed), tile.uri] for tile in own]
+            run_id: [[tile.prompt, tile.category, tile.note, tile.uri] for tile in own]
             for run_id, own in tiles.items()
         },
         "categories": sorted({group for gallery in galleries for group in gallery.groups if group}),

@@ -1,8 +1,11 @@
 """What the numbers cannot say, and what was assumed where the paper is silent."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from drawbench_eval.analysis.assumptions import assumptions
-from drawbench_eval.analysis.collect import common
-from drawbench_eval.analysis.findings import FEW_PROMPTS
+from drawbench_eval.analysis.collect import MetricInfo, Run, common
+from drawbench_eval.analysis.findings import FEW_PROMPTS, in_series
+from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import Block, Bullets, Paragraph, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import tested
@@ -38,8 +41,31 @@ MIXED = (
 
 
 def is_scenes(data: ReportData) -> bool:
-    """Whether the numbers come from the embedded world."""
-    return any("scenes" in name for name in data.metrics)
+    """Whether the numbers come from the embedded world, and are of it."""
+    return any("scenes" in name for name in data.metrics) and not blind_metrics(data.complete, data.metrics)
+
+
+def blind_metrics(runs: Iterable[Run], metrics: Mapping[str, MetricInfo]) -> tuple[str, ...]:
+    """Metrics of the scenes world's scorers, where some run's prompts are not of that world."""
+    names = [str(run.factors.get("prompts.name", "")) for run in runs]
+    if all(name.startswith("scenes") for name in names):
+        return ()
+    return tuple(
+        metric
+        for metric, info in metrics.items()
+        if any(str(values.get("extractor", "")).startswith("scenes") for values in info.protocols.values())
+    )
+
+
+def said_of_blind(metrics: Sequence[str]) -> str:
+    """What such metrics say, and what they do not."""
+    names = in_series([measure(name).short for name in metrics])
+    return (
+        f"What was measured here: {names}, by the small networks that come with drawbench-eval and need no "
+        "download. They were trained on drawn coloured shapes and have never seen a photograph, so they tell "
+        "sets of images apart by colour and texture. The figures show that counting, pairing and testing "
+        "work; they do not say which model draws better. For that, take metrics=[fid,clip_score]."
+    )
 
 
 def limits_section(data: ReportData) -> Section:
@@ -59,7 +85,7 @@ def _limits(data: ReportData) -> list[tuple[str, str]]:
     limits = [
         ("The scenes world.", SCENES, is_scenes(data)),
         ("These checkpoints.", CHECKPOINTS, True),
-        ("Chosen weights.", CHOSEN, len(data.complete) > 1),
+        ("Chosen weights.", CHOSEN, any(len(curve.weights) > 1 for curve in data.curves)),
         (
             "Many tests.",
             MANY_TESTS.format(number=len(tested(data))),

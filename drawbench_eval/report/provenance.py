@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drawbench_eval.analysis.collect import Run, common, comparable, protocol_of, varying
+from drawbench_eval.analysis.paired import num_shared
 from drawbench_eval.report.blocks import Block, Commands, DataTable, Pairs, Paragraph, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.numbers import duration, setting
@@ -62,17 +63,25 @@ def _counts(data: ReportData) -> str:
     seconds = sum(
         float(record.timings.get(key) or 0) for record in records for key in ("generate_s", "score_s")
     )
+    came = "found" if data.made_elsewhere else "made"
     text = (
         f"Of {len(data.runs)} planned runs: {', '.join(parts)}. The complete ones asked for "
-        f"{totals['requested']} images and made {totals['generated']}; {totals['missing']} are missing, "
-        f"{totals['unreadable']} unreadable, and {totals['truncated_prompts']} times a prompt was longer "
-        "than the model reads."
+        f"{totals['requested']} images and {came} {totals['generated']}; "
+        f"{totals['missing']} are missing, {totals['unreadable']} unreadable, and "
+        f"{totals['truncated_prompts']} times a prompt was longer than the model reads."
     )
     return f"{text} Generating and scoring took {duration(seconds)} in all." if seconds else text
 
 
 def _pairing(data: ReportData) -> str:
     """Whether every sample id stands for one prompt and seed in all runs."""
+    if data.unpaired:
+        return data.unpaired
+    if data.made_elsewhere:
+        return (
+            f"{num_shared(data.scores)} sample ids stand in all runs, so runs are compared pair by pair. "
+            "Images that were made elsewhere need not share seeds: pairs share the prompt alone."
+        )
     seeds: dict[str, tuple[str, int]] = {}
     for scores in data.scores.values():
         rows = zip(scores["sample_id"], scores["prompt_id"], scores["seed"], strict=True)

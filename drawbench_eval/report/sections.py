@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drawbench_eval.analysis.collect import interval
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.ablation_sections import ablation_section, ablation_sentences
@@ -17,7 +19,8 @@ from drawbench_eval.report.evidence import (
 )
 from drawbench_eval.report.front_sections import fronts_section, pairs_sentences
 from drawbench_eval.report.grids import Grid, make_grids
-from drawbench_eval.report.limits import is_scenes, limits_section
+from drawbench_eval.report.image_rows import Images, rows_gallery
+from drawbench_eval.report.limits import blind_metrics, is_scenes, limits_section, said_of_blind
 from drawbench_eval.report.numbering import numbered, refer
 from drawbench_eval.report.numbers import column_decimals, fixed
 from drawbench_eval.report.provenance import provenance_section
@@ -28,6 +31,9 @@ from drawbench_eval.report.training_sections import training_section
 
 MOST_COMPARED = 3
 """So many levels of an ablation are in the summary."""
+
+MOST_PROMPTS, MOST_IMAGES = 8, 4
+"""Of images made elsewhere: so many prompts are shown, and so many images of each in a run."""
 
 MOST_PRINTED = 200
 """So many points are printed; of more, those of the curves in colour."""
@@ -43,7 +49,7 @@ def build_report(data: ReportData) -> Report:
         fronts_section(data),
         evidence_section(data),
         _points(data),
-        _samples(make_grids(data.shown()), num_hidden=len(data.curves) - len(data.featured)),
+        _samples(data),
         categories_section(data),
         published_section(data),
         ratings_section(data.ratings),
@@ -85,6 +91,11 @@ def _answer(data: ReportData) -> tuple[str, ...]:
         said.append(
             f"{_count(len(data.incomplete), 'planned run')} not in the figures: see the last section."
         )
+    if data.unpaired:
+        said.append(data.unpaired)
+    blind = blind_metrics(data.complete, data.metrics)
+    if blind:
+        said.append(said_of_blind(blind))
     if is_scenes(data):
         said.append(
             "This is the scenes world, small enough to check: it can say how the mechanisms behave there, "
@@ -102,7 +113,7 @@ def _best(data: ReportData) -> list[str]:
     found = []
     for name, info in data.metrics.items():
         candidates = [
-            (float(run.metrics[name]["value"]), f"{curve.name}, w = {weight:g}", interval(run.metrics[name]))
+            (float(run.metrics[name]["value"]), curve.point(weight), interval(run.metrics[name]))
             for curve in data.curves
             for run, weight in zip(curve.runs, curve.weights, strict=True)
             if name in run.metrics and run.metrics[name]["value"] is not None
@@ -130,10 +141,39 @@ def _points(data: ReportData) -> Section:
     return Section(title="All points", blocks=(table,))
 
 
-def _samples(grids: tuple[Grid, ...], *, num_hidden: int) -> Section:
-    if not grids:
-        note = "These runs kept no samples on disk (keep_samples=none), so there is nothing to show."
+def _samples(data: ReportData) -> Section:
+    shown, num_hidden = data.shown(), len(data.curves) - len(data.featured)
+    gallery = _rows_of_sets(shown) if data.made_elsewhere else _grids(make_grids(shown))
+    if gallery is None:
+        kept = "The images of these runs are no longer where they were found"
+        kept = kept if data.made_elsewhere else "These runs kept no samples on disk (keep_samples=none)"
+        note = f"{kept}, so there is nothing to show."
         return Section(title="Samples", blocks=(Paragraph(text=note),))
+    if num_hidden:
+        gallery = replace(gallery, caption=f"{gallery.caption} {num_hidden} other curves are left out.")
+    return Section(title="Samples", blocks=(gallery,))
+
+
+def _rows_of_sets(data: ReportData) -> Gallery | None:
+    """Images of the same prompts, a row a run: those made elsewhere share no seeds."""
+    folders = {
+        curve.point(weight): run.folder / "samples"
+        for curve in data.curves
+        for run, weight in zip(curve.runs, curve.weights, strict=True)
+        if run.folder is not None
+    }
+    categories: dict[str, str] = {}
+    for scores in data.scores.values():
+        names = scores["category"].fillna("").astype(str)
+        categories |= dict(zip(scores["prompt_id"].astype(str), names, strict=True))
+    return rows_gallery(
+        "samples", Images(folders), categories, what="run", num_prompts=MOST_PROMPTS, num_images=MOST_IMAGES
+    )
+
+
+def _grids(grids: tuple[Grid, ...]) -> Gallery | None:
+    if not grids:
+        return None
     pictures = tuple(
         (
             Picture(
@@ -157,7 +197,5 @@ def _samples(grids: tuple[Grid, ...], *, num_hidden: int) -> Section:
         "One sample per run: columns are guidance weights, rows the curves, and all images of a grid "
         "start from the same noise. Shown is the first prompt of each category, not a choice by eye."
     )
-    caption += f" {num_hidden} other curves are left out." if num_hidden else ""
     groups = tuple(grid.sample.category for grid in grids)
-    gallery = Gallery(caption=caption, pictures=pictures, groups=groups)
-    return Section(title="Samples", blocks=(gallery,))
+    return Gallery(caption=caption, pictures=pictures, groups=groups)

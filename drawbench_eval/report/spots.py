@@ -59,7 +59,7 @@ def front_places(data: ReportData) -> dict[str, list[str]]:
 
 def describe(curve: Curve, run: Run, weight: float, places: Sequence[str]) -> str:
     """A run in a few lines: its settings, each metric with its interval, its place on the fronts."""
-    lines = [f"{curve.name}, w = {weight:g}"]
+    lines = [curve.point(weight)]
     for name, entry in run.metrics.items():
         if entry["value"] is not None:
             low, high = interval(entry)

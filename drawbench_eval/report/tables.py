@@ -58,35 +58,32 @@ def points_table(data: ReportData) -> Table:
         for name in names
     }
     front = front_letters(data)
+    guided = any(not curve.is_set for curve in data.curves)
     rows = []
     for order, curve in enumerate(data.curves):
         for run, weight in zip(curve.runs, curve.weights, strict=True):
-            cells = [Cell(text=curve.name, key=order), Cell(text=f"{weight:g}", key=weight)]
+            cells = [Cell(text=curve.name, key=order)]
+            shown = "–" if curve.is_set else f"{weight:g}"
+            cells += [Cell(text=shown, key=weight)] if guided else []
             cells += [_metric_cell(run, name, digits[name]) for name in names]
             scored = [int(entry["n"]) for entry in run.metrics.values()]
             count = max(scored, default=0)
             less = f"min {min(scored)}" if scored and min(scored) != count else ""
             cells.append(Cell(text=str(count), detail=less, key=count))
             marks = front.get(run.run_id, "")
-            cells += [Cell(text=marks, key=marks), Cell(text=run.run_id, key=run.run_id)]
+            cells += [Cell(text=marks, key=marks)] if data.fronts else []
+            cells.append(Cell(text=run.run_id, key=run.run_id))
             rows.append(tuple(cells))
     arrows = ["↑" if data.metrics[name].higher_is_better else "↓" for name in names]
     titles = [_capital(measure(name).short) for name in names]
+    first = "Thresholding" if _modes_only(data) else "Curve" if guided else "Set"
+    before, after = (first, *(["w"] if guided else [])), ("n", *(["Front"] if data.fronts else []), "Run")
+    units = [f"{arrow} {data.metrics[name].unit}".strip() for name, arrow in zip(names, arrows, strict=True)]
     return Table(
-        columns=("Thresholding" if _modes_only(data) else "Curve", "w", *titles, "n", "Front", "Run"),
-        notes=(
-            "",
-            "",
-            *(
-                f"{arrow} {data.metrics[name].unit}".strip()
-                for name, arrow in zip(names, arrows, strict=True)
-            ),
-            "",
-            "",
-            "",
-        ),
+        columns=(*before, *titles, *after),
+        notes=(*[""] * len(before), *units, *[""] * len(after)),
         rows=tuple(rows),
-        grouped=True,
+        grouped=guided,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from drawbench_eval.analysis.collect import Run
+from drawbench_eval.analysis.curves import made_elsewhere
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.samples import MANIFEST, Sample, SampleSet
 
@@ -23,11 +24,11 @@ _QUALITY = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One sample, reduced, as a data URI."""
+    """One sample, reduced, as a data URI; `note`: its category and its seed, where these are known."""
 
     prompt: str
     category: str
-    seed: int
+    note: str
     uri: str
 
 
@@ -64,7 +65,9 @@ def _tiles_of(run: Run) -> tuple[Tile, ...]:
         buffer = io.BytesIO()
         image.save(buffer, format="JPEG", quality=_QUALITY)
         uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-        tiles.append(Tile(prompt=sample.prompt, category=sample.category, seed=sample.seed, uri=uri))
+        parts = (sample.category, "" if made_elsewhere(run) else f"seed {sample.seed}")
+        note = ", ".join(part for part in parts if part)
+        tiles.append(Tile(prompt=sample.prompt, category=sample.category, note=note, uri=uri))
     return tuple(tiles)
 
 

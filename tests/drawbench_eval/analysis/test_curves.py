@@ -56,6 +56,31 @@ def test_a_model_without_weight_or_mode_is_a_point_of_its_own():
     assert curves[0].name == "folder"
 
 
+def test_images_made_elsewhere_go_by_their_label_and_others_by_their_settings():
+    found = [
+        replace(make_run(model__generator="folder", model__samples_sha256=sha * 8), label=label)
+        for sha, label in (("a", "glide"), ("b", "dalle"), ("c", "dalle"))
+    ]
+    made = [
+        make_run(model__generator="imagen", model__guidance_weight=w, model__text_encoder=encoder)
+        for w in (1, 3)
+        for encoder in ("small", "large")
+    ]
+    curves = make_curves([*found, *made])
+    assert [curve.name for curve in curves] == [
+        "dalle bbbbbbbb", "dalle cccccccc", "glide", "large", "small",
+    ]  # fmt: skip
+    assert [curve.point(curve.weights[-1]) for curve in curves[2:4]] == ["glide", "large, w = 3"]
+    assert [curve.is_set for curve in curves] == [True, True, True, False, False]
+    # The same images measured in two ways are told apart by what differs.
+    ways = [
+        replace(make_run(model__samples_sha256="a", samples__size=side), label="glide") for side in (64, 256)
+    ]
+    assert sorted(curve.name for curve in make_curves(ways)) == [
+        "glide, samples.size 256", "glide, samples.size 64",
+    ]  # fmt: skip
+
+
 def test_with_metrics_drops_runs_without_a_value(results):
     curve = make_curves(read_runs(results))[2]
     run = curve.runs[1]

@@ -57,10 +57,21 @@ def test_either_metric_may_have_either_direction(made):
     assert [point.run.run_id for point in swapped.members] == ["b", "a"]
 
 
+def test_runs_without_a_shared_sample_have_the_front_of_the_recorded_values(made):
+    curves, scores, infos = of(made, [(0.0, 1.0), (1.0, 2.0), (0.5, 3.0)])
+    scores["b"] = scores["b"].assign(sample_id=[f"t{index}" for index in range(400)])
+    front = find_front(curves, scores, x=infos["fd_scenes"], y=infos["score"])
+    assert [point.on_front for point in front.points] == [True, True, False]
+    assert [point.y for point in front.points] == pytest.approx([0.0, 1.0, 0.5])
+    assert all(math.isnan(point.probability) for point in front.points)
+    assert (front.n, front.num_draws) == (0, 0)
+
+
 def test_a_metric_without_a_column_has_a_front_without_probabilities(made):
     curves, scores, infos = of(made, [(0.0, 1.0), (1.0, 2.0), (0.5, 3.0)])
     scores["a"] = scores["a"].drop(columns="fd_scenes")
     front = find_front(curves, scores, x=infos["fd_scenes"], y=infos["score"])
     assert [point.on_front for point in front.points] == [True, True, False]
     assert all(math.isnan(point.probability) for point in front.points)
+    assert front.num_draws == 0
     assert find_front(curves, scores, x=infos["fd_scenes"], y=made.infos("kid")["kid"]) is None
