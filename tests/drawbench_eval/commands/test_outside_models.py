@@ -2,6 +2,8 @@
 
 import base64
 import json
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -25,6 +27,21 @@ def sample(prompts, seeds, shade=0):
         raise RuntimeError("out of paint")
     rngs = [np.random.default_rng([seed, len(prompt)]) for prompt, seed in zip(prompts, seeds)]
     return [rng.integers(0, 128, (64, 64, 3), dtype=np.uint8) + np.uint8(shade) for rng in rngs]
+"""
+DEADLY = """
+import numpy as np, os, pathlib, signal
+
+drawn = 0
+
+def sample(prompts, seeds):
+    return [draw(prompt, seed) for prompt, seed in zip(prompts, seeds)]
+
+def draw(prompt, seed):
+    global drawn
+    drawn += 1
+    if drawn == 4 and pathlib.Path("deadly").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.random.default_rng([seed, len(prompt)]).integers(0, 128, (64, 64, 3), dtype=np.uint8)
 """
 PROGRAM = """
 import json, os, sys
@@ -143,6 +160,31 @@ def test_a_crash_loses_nothing_and_the_resumed_run_is_the_straight_one(
     assert kept.items() <= after.items()
     straight = run(*command, "results=straight")
     assert "9 images, 9 made now" in straight.err
+    (one,) = tmp_path.glob("results/samples/*")
+    (other,) = tmp_path.glob("straight/samples/*")
+    assert tree(one) == tree(other)
+
+
+def test_killed_amid_a_batch_the_next_run_makes_that_batch_and_what_follows(
+    run: Run, models: dict[str, tuple[str, ...]], tmp_path: Path
+) -> None:
+    deadly = tmp_path / "elsewhere" / "a_model_of_mine" / "__init__.py"
+    deadly.write_text(DEADLY)
+    command = ("generate", *models["python"], *PROMPTS)
+    (tmp_path / "deadly").touch()
+    killed = subprocess.run(
+        [sys.executable, "-m", "drawbench_eval.cli", *command], cwd=tmp_path, capture_output=True, check=False
+    )
+    # It was drawing the second image of the second batch of two.
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    kept = images(tmp_path)
+    assert sorted(kept) == ["a-00.png", "a-01.png"]
+    assert not list(tmp_path.glob("results/samples/*/manifest.csv"))
+    (tmp_path / "deadly").unlink()
+    resumed = run(*command)
+    assert "9 images, 7 made now" in resumed.err
+    assert kept.items() <= images(tmp_path).items()
+    assert run(*command, "results=straight").code == 0
     (one,) = tmp_path.glob("results/samples/*")
     (other,) = tmp_path.glob("straight/samples/*")
     assert tree(one) == tree(other)
