@@ -19,6 +19,7 @@ from imagen_ref.text.embedding import TextEncoder
 from imagen_ref.training.activations import checkpoint_activations
 from imagen_ref.training.config import TrainConfig, check_fits
 from imagen_ref.training.flops import flops_per_image
+from imagen_ref.training.learned_encoder import LearnedEncoder
 from imagen_ref.training.log import Progress, TrainLog
 from imagen_ref.training.optimizer import make_optimizer
 from imagen_ref.training.ranks import Ranks, SharedPredict
@@ -56,7 +57,7 @@ def train_stage(
         stage: what is trained.
         config: how.
         data: images with captions.
-        encoder: the frozen text encoder.
+        encoder: the text encoder, which stays as it is; with `config.learn_encoder` a copy learns.
         folder: where checkpoint, log and weights go.
         initial: a trained stage whose weights the first step starts from; None draws fresh ones.
         device: where the network is trained; the encoder is best there too.
@@ -68,8 +69,9 @@ def train_stage(
 
     Raises:
         ValueError: for settings that the stage has no use for, for an `initial` of another network or
-            encoder, for a batch that ranks and micro-batches cannot share equally, and when the checkpoint
-            in the folder belongs to another stage or was made with other settings or data.
+            encoder, for an encoder that cannot learn, for a batch that ranks and micro-batches cannot share
+            equally, and when the checkpoint in the folder belongs to another stage or was made with other
+            settings or data.
         FloatingPointError: on a loss or gradient that is not finite, naming step and samples.
     """
     check_fits(config, stage)
@@ -79,29 +81,33 @@ def train_stage(
             f"training.accumulate: {config.accumulate} does not divide the {rows.stop - rows.start} images "
             "of a process; write one that does"
         )
+    if config.learn_encoder and ranks.size > 1:
+        raise ValueError(f"training.learn_encoder: {ranks.size} processes; it is for one")
     folder.mkdir(parents=True, exist_ok=True)
     stage = replace(stage, text_encoder=encoder.identity)
     network = _start(stage, config, data, encoder, initial)
     network.to(device=device, memory_format=torch.channels_last)
+    learned_encoder = LearnedEncoder(encoder) if config.learn_encoder else None
+    learning = network if learned_encoder is None else learned_encoder.with_network(network)
     learner = Learner(
         stage=stage,
         config=config,
-        encoder=encoder,
+        encoder=learned_encoder or encoder,
         network=network,
         predict=_predict(config, network, ranks),
         optimizer=make_optimizer(
             config.optimizer,
-            network.parameters(),
+            learning.parameters(),
             rate=config.learning_rate,
             beta2=config.beta2,
             weight_decay=config.weight_decay,
         ),
         ranks=ranks,
     )
-    average = {name: tensor.detach().clone().float() for name, tensor in network.state_dict().items()}
+    average = {name: tensor.detach().clone().float() for name, tensor in learning.state_dict().items()}
     origin = initial.weights_sha256 if initial else ""
     run = Run(stage=stage, config=config, origin=origin, num_images=len(data))
-    first = resume(folder, run, network=network, optimizer=learner.optimizer, average=average)
+    first = resume(folder, run, network=learning, optimizer=learner.optimizer, average=average)
     network.train()
     flops = flops_per_image(network, stage, tokens=encoder.max_length)
     on_gpu = torch.device(device).type == "cuda"
@@ -126,7 +132,7 @@ def train_stage(
     ) as log:
         for step, batch in enumerate(loader, first):
             learned = train_step(learner, batch, step)
-            update_ema(average, network, step=step, decay=config.ema_decay)
+            update_ema(average, learning, step=step, decay=config.ema_decay)
             log.add(step, learned.loss, learned.grad_norm)
             done = step + 1
             is_checkpoint = done % config.checkpoint_every == 0 or done == config.num_steps
@@ -142,13 +148,14 @@ def train_stage(
                 images=done * config.batch_size,
                 flops=done * config.batch_size * flops,
             )
-            if is_checkpoint:
-                save_checkpoint(
-                    folder, run, step=done, network=network, optimizer=learner.optimizer, average=average
-                )
-                save_weights(folder, trained)
+            # The checkpoint comes last: where the training is killed before it, all of this is written again.
             if in_series:
                 save_in_series(folder, trained, keep=config.keep_checkpoints)
+            if is_checkpoint:
+                save_weights(folder, learned_encoder.save(folder, trained) if learned_encoder else trained)
+                save_checkpoint(
+                    folder, run, step=done, network=learning, optimizer=learner.optimizer, average=average
+                )
     if ranks.is_first:
         record = {**asdict(config), "initial_sha256": origin}
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -193,7 +200,7 @@ def _predict(config: TrainConfig, network: Any, ranks: Ranks) -> Callable[..., T
     """What calls the network: compiled where asked for, its gradients shared where there are other ranks."""
     forward: Callable[..., Tensor] = predict
     if config.compiled:
-        # Recorded graphs reuse their memory, which gradients of earlier micro-batches still need.
-        recorded = config.accumulate == 1 and ranks.size == 1
+        # Recorded graphs reuse their memory, which gradients of earlier micro-batches and an encoder's need.
+        recorded = config.accumulate == 1 and ranks.size == 1 and not config.learn_encoder
         forward = torch.compile(predict, mode="reduce-overhead" if recorded else "default")
     return forward if ranks.size == 1 else SharedPredict(forward, network)

@@ -110,12 +110,26 @@ class FolderEncoder(ABC):
             identity["precision"] = str(self._dtype).removeprefix("torch.")
         return identity
 
+    @property
+    def model(self) -> nn.Module:
+        """The model, frozen; read from the folder where it is not there yet."""
+        return self._loaded()
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, a Hugging Face one."""
+        return self._tokenizer
+
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> TextEmbedding:
         """float32 states on the encoder's device, always computed with the attention mask.
 
         An empty prompt has no tokens at all: it is the null embedding.
         """
+        return self.embed(prompts)
+
+    def embed(self, prompts: Sequence[str]) -> TextEmbedding:
+        """As `encode`, with gradients to weights that ask for them."""
         spoken = [index for index, prompt in enumerate(prompts) if prompt.strip()]
         if not spoken:
             return null_embedding(len(prompts), self.dim).to(self._device)

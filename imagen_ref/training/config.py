@@ -39,6 +39,8 @@ class TrainConfig:
             the same gradients, less memory, about a third more time.
         num_workers: processes that make batches ahead; 0 makes them between the steps.
         compiled: whether the network is compiled (torch.compile): a minute at the start, faster steps.
+        learn_encoder: whether the text encoder learns with the network, at the same rate (a control: the
+            paper's is frozen); its averaged weights are `<folder>/text_encoder`.
         tensorboard: whether losses go to `<folder>/tensorboard` too (extra tensorboard).
     """
 
@@ -66,6 +68,7 @@ class TrainConfig:
     checkpoint_activations: bool = False
     num_workers: int = 0
     compiled: bool = False
+    learn_encoder: bool = False
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
@@ -90,6 +93,10 @@ class TrainConfig:
             raise ValueError(f"max_aug_level: {self.max_aug_level:g}; write a level from 0 to 1")
         if self.series_every < 0:
             raise ValueError(f"series_every: {self.series_every}; write a number of steps, or 0 for none")
+        if self.series_every and self.learn_encoder:
+            raise ValueError(
+                f"series_every: {self.series_every} keeps networks alone; with learn_encoder it must be 0"
+            )
         if self.keep_checkpoints is not None and self.keep_checkpoints < 1:
             raise ValueError(f"keep_checkpoints: {self.keep_checkpoints}; write 1 or more, or null for all")
 

@@ -27,10 +27,10 @@ class Learner:
     Attributes:
         stage: what is trained.
         config: how.
-        encoder: the frozen text encoder.
+        encoder: the text encoder.
         network: the network, on its device.
         predict: `imagen_ref.loss.predict`, compiled or shared among ranks.
-        optimizer: of the network's parameters.
+        optimizer: of all that learns: the network, and the encoder where it does.
         ranks: which of the batch's rows are learned from here.
     """
 
@@ -56,8 +56,8 @@ def train_step(learner: Learner, batch: Batch, step: int) -> Learned:
     The noise is that of the whole batch, drawn from (seed, step) on every rank and cut by rows: neither the
     number of ranks nor that of micro-batches changes it.
     """
-    config, network = learner.config, learner.network
-    device = next(network.parameters()).device
+    config = learner.config
+    device = next(learner.network.parameters()).device
     random = draw(
         learner.stage.on_crops,
         config.batch_size,
@@ -79,7 +79,8 @@ def train_step(learner: Learner, batch: Batch, step: int) -> Learned:
             loss = _loss(learner, images[rows], batch.captions[rows], random[rows])
             (loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.grad_clip)
+    learning = [weight for group in learner.optimizer.param_groups for weight in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(learning, config.grad_clip)
     learner.optimizer.step()
     return Learned(learner.ranks.mean(torch.stack(losses).mean()), norm)
 
