@@ -76,7 +76,7 @@ def _against(best: str, one: Difference, *, higher: bool) -> str:
     if (one.a == best) != higher:
         ci95 = None if found.ci95 is None else (-found.ci95[1], -found.ci95[0])
         found = Effect(value=-found.value, ci95=ci95, n=found.n, num_prompts=found.num_prompts)
-    return f"{other} by {in_words(found, signed=False)}, {p_in_words(one.p_holm)}"
+    return f"{other}, difference {in_words(found, signed=False)}, {p_in_words(one.p_holm)}"
 
 
 def _of_categories(board: Leaderboard, metric: str) -> str:

@@ -11,6 +11,7 @@ from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.ratings_document import RatingsDocument
 from drawbench_eval.report.blocks import (
     Block,
+    Bullets,
     DataTable,
     Paragraph,
     Picture,
@@ -27,6 +28,7 @@ from drawbench_eval.report.compare_tables import (
     leaderboard_table,
     published_table,
 )
+from drawbench_eval.report.evidence import tied
 from drawbench_eval.report.image_rows import Images
 from drawbench_eval.report.limits import blind_metrics, said_of_blind
 from drawbench_eval.report.numbering import numbered
@@ -65,7 +67,9 @@ def build_comparison(
     return Report(
         title=title or f"{in_series(board.order)} compared",
         subtitle=_subtitle(board),
-        answer=(*_warnings(board), *ratings_sentences(ratings), *sentences(board)),
+        answer=tuple(
+            tied(text) for text in (*_warnings(board), *ratings_sentences(ratings), *sentences(board))
+        ),
         sections=numbered(sections),
     )
 
@@ -102,6 +106,14 @@ def _leaderboard(board: Leaderboard) -> Section:
             "clustered by prompt. Whether two sets differ is not read off overlapping intervals but off "
             "the next table.",
             table=leaderboard_table(board),
+        ),
+        Bullets(
+            items=tuple(
+                (f"{capital(measure(name).short)}:", measure(name).meaning)
+                for name in board.field.metrics
+                if measure(name).meaning
+            ),
+            muted=True,
         ),
         Picture(
             name="values",
@@ -195,7 +207,8 @@ def _published(board: Leaderboard) -> Section:
             Paragraph(
                 text="FID-30K on MS-COCO at 256 x 256 as Table 1 of the Imagen paper (arXiv:2205.11487) "
                 f"prints it. {ours} of other prompts, other numbers of images or another reference: the "
-                "two tables must not be ranked together, also where a name stands in both.",
+                "two tables must not be ranked together, also where a name stands in both. Of Latent "
+                "Diffusion and VQ-GAN+CLIP, which Imagen was compared with too, the paper prints no FID.",
             ),
             DataTable(
                 caption="Published, for orientation only. The rows themselves are not of one protocol.",

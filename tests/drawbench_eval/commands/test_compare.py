@@ -131,6 +131,9 @@ def test_three_real_models(run: Run, tmp_path: Path) -> None:
     assert {one["family"] for one in found["differences"]} == {"sets", "prompts"}
     page = next(tmp_path.glob("results/compare/*/report.html")).read_text()
     assert "have never seen a photograph" in page
+    # Whoever has never met a metric is told what it means.
+    for name in ("Fréchet distance", "Precision", "Recall", "Diversity"):
+        assert f"<strong>{name}:</strong>" in page
 
 
 @pytest.mark.shared_data

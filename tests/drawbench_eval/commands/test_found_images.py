@@ -294,3 +294,20 @@ def test_published_images_are_all_there(run: Run, name: str, count: int, says: s
     assert shown.code == 0, shown.err
     assert f"{count} of {count} images can be scored\nunreadable images: 0\n" in shown.out
     assert says in shown.out
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not there")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("coco_val2017_sample", ("159 of 159 images can be scored", "modes: RGB 158, L 1", "JPEG 159")),
+        ("cifar10_test_10000.tar.gz", ("10000 of 10000 images can be scored", "sizes: 32x32 10000", "JPEG")),
+    ],
+)
+def test_real_images_without_prompts_are_counted(run: Run, name: str, says: tuple[str, ...]) -> None:
+    done = run("evaluate", "model=folder", f"model.path={SHARED / 'images' / name}", "check_only=true")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("complete\n")
+    for said in says:
+        assert said in done.out
