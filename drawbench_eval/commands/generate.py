@@ -19,14 +19,17 @@ def generate(config: DictConfig) -> None:
     from drawbench_eval.commands.settings import build
     from drawbench_eval.runs.identity import run_id
 
-    settings = build(planning.GenerateSettings, plain(config))
-    samples = planning.plan_samples(settings)
+    values = plain(config)
+    settings = build(planning.GenerateSettings, values)
+    samples = planning.in_ranks(planning.plan_samples(settings), settings, values)
     factors = samples.factors()
     label = settings.label or samples.label
     planning.writable("results", settings.results)
     folder = settings.results / "samples" / f"{label}-{run_id(factors)}"
-    _, made = samples.make(folder, made_by={"factors": factors}, title=label)
-    print(f"{folder}: {samples.num_images} images, {made} made now", file=sys.stderr)
+    made = samples.make(folder, made_by={"factors": factors}, title=label)
+    print(f"{folder}: {samples.num_images} images, {made.num_made} made now", file=sys.stderr)
+    for remark in made.remarks:
+        print(remark, file=sys.stderr)
     cut = samples.truncated_prompts()
     if cut:
         print(

@@ -3,15 +3,19 @@
 import importlib
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from drawbench_eval.commands.found_images import found_images, require_complete
 from drawbench_eval.commands.kept import Kept
 from drawbench_eval.commands.prompt_sources import load_prompts, prompt_settings
+from drawbench_eval.commands.ranks import fill_in_ranks
 from drawbench_eval.commands.reference_sources import make_reference, reference_settings
+from drawbench_eval.commands.resources import num_ranks
 from drawbench_eval.commands.settings import build, suggestion
+from drawbench_eval.commands.stopping import refuse_biased, stopping, target_of
 from drawbench_eval.features.clip import ClipSettings
 from drawbench_eval.files import digest, ensure_folder
 from drawbench_eval.generators.base import Generator
@@ -23,9 +27,11 @@ from drawbench_eval.prompt import PromptSet
 from drawbench_eval.references import AnyReference
 from drawbench_eval.runs.generation import SamplePlan
 from drawbench_eval.runs.identity import flatten
+from drawbench_eval.runs.keeping import KEEP, Keep
 from drawbench_eval.runs.outside_scores import OutsideScores, ScoresSettings, read_scores_file
 from drawbench_eval.runs.plan import GeneratedSamples, ImportedSamples, Samples
 from drawbench_eval.runs.runner import RunPlan
+from drawbench_eval.runs.same_chunks import INDEX
 from drawbench_eval.runs.scoring import SCORING_CHUNK
 from drawbench_eval.store import Store
 from drawbench_eval.weights import WeightsSettings
@@ -56,7 +62,12 @@ SHORT_NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateSettings:
-    """What `generate` and `evaluate` share: which images are made, how, and where they go."""
+    """What `generate` and `evaluate` share: which images are made, how, and where they go.
+
+    keep_samples: which images stay once they are scored. target_ci: metric -> half the width of the interval
+    at which no more images are made. ranks: processes of torchrun that share a run's images; None is one for
+    each GPU of a Slurm job.
+    """
 
     model: Mapping[str, Any]
     prompts: Mapping[str, Any]
@@ -68,11 +79,16 @@ class GenerateSettings:
     results: Path
     label: str | None
     keep_stages: bool = True
+    keep_samples: Keep = "all"
+    target_ci: Mapping[str, float] | None = None
+    ranks: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_images_per_prompt", "batch_size"):
-            if getattr(self, name) < 1:
+        for name in ("num_images_per_prompt", "batch_size", "ranks"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} is not at least 1")
+        if self.keep_samples not in KEEP:
+            raise ValueError(f"keep_samples: {self.keep_samples} is not one of {', '.join(KEEP)}")
         prompt_settings(self.prompts)
 
 
@@ -161,8 +177,20 @@ def plan_samples(
             seed=settings.seed,
             batch_size=settings.batch_size,
             store=Store(settings.results / "store") if settings.keep_stages else None,
-        )
+            keep_last=settings.keep_samples == "all",
+            index=settings.results / INDEX,
+            in_rounds=settings.target_ci is not None,
+        ),
+        keep=settings.keep_samples,
     )
+
+
+def in_ranks(samples: Samples, settings: GenerateSettings, config: Mapping[str, Any]) -> Samples:
+    """The samples, made by as many processes of torchrun as the settings ask for, or the job has GPUs."""
+    ranks = num_ranks(settings.ranks)
+    if ranks == 1 or not isinstance(samples, GeneratedSamples):
+        return samples
+    return replace(samples, fill=partial(fill_in_ranks, config, GENERATORS, ranks))
 
 
 def _need_prompts(prompts: PromptSet | None) -> PromptSet:
@@ -179,6 +207,8 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any], *, kept: Kep
     """
     kept = kept or Kept()
     samples = plan_samples(settings, leave_strangers=settings.allow_incomplete, kept=kept)
+    samples = in_ranks(samples, settings, config)
+    target = target_of(settings.target_ci, settings.metrics, samples)
     store = Store(settings.results / "store")
     _, reference, metrics = kept.get(
         _scoring_key(settings, samples), lambda: _scoring(settings, samples, store)
@@ -190,6 +220,8 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any], *, kept: Kep
         "reference.sha256": reference.sha256 if reference else None,
         **flatten({"metrics": {name: _metric_factors(metric) for name, metric in metrics.items()}}),
     }
+    refuse_biased(target, metrics)
+    factors.update({f"target_ci.{name}": value for name, value in target.items()})
     outside = _outside_scores(settings, samples, metrics)
     if outside is not None:
         factors.update(outside.factors())
@@ -206,6 +238,7 @@ def plan_run(settings: EvaluateSettings, config: Mapping[str, Any], *, kept: Kep
         config=config,
         results=settings.results,
         outside=outside,
+        target=target,
     )
 
 
@@ -222,6 +255,7 @@ def _scoring_key(settings: EvaluateSettings, samples: Samples) -> Hashable:
         settings.device,
         settings.results,
         samples.guidance_kind,
+        digest([settings.target_ci, settings.num_images_per_prompt if settings.target_ci else None]),
     )
 
 
@@ -270,6 +304,7 @@ def _metrics(
             "guidance_kind": samples.guidance_kind,
             "selection": "fixed",
             **settings.samples.identity("samples"),
+            **stopping(settings.target_ci, samples),
         },
     )
     metrics = {

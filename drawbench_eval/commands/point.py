@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from drawbench_eval.commands.resources import Gpu, num_ranks
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -91,12 +93,14 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"point": _
 def serve(points: TextIO, answers: TextIO) -> None:
     """Do each point that comes in, until there are no more."""
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    gpu = Gpu()
     threading.Thread(target=_read, args=(points, waiting), daemon=True).start()
     while True:
         request = json.loads(waiting.get())
         _know(request["generators"])
-        does = TASKS[request["task"]]
-        print(json.dumps(does(request["values"])), file=answers, flush=True)
+        does, values = TASKS[request["task"]], request["values"]
+        values["device"] = gpu.device(str(values["device"]), ranks=num_ranks(values.get("ranks")))
+        print(json.dumps(does(values)), file=answers, flush=True)
 
 
 def _read(points: TextIO, waiting: "queue.SimpleQueue[str]") -> None:

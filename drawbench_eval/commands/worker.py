@@ -9,6 +9,8 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any
 
+from drawbench_eval.commands.resources import threads
+
 Generators = Mapping[str, tuple[str, str]]
 
 
@@ -65,8 +67,12 @@ class Worker:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            # What this process can import, that one can.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                # What this process can import, that one can.
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "OMP_NUM_THREADS": str(threads()),
+            },
         )
         # Through our own stderr, where a live table stands.
         threading.Thread(target=_forward, args=(process.stderr,), daemon=True).start()

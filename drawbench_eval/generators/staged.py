@@ -72,12 +72,14 @@ def make_in_stages(
     batch_size: int,
     store: Store,
     on_image: Callable[[int], None],
+    keep_last: bool = True,
 ) -> Made:
     """One image a request; `on_image(n)` is told that n more are there, made now or before.
 
     A damaged entry is said in the log and made again. Of several processes that lack an entry one makes it.
+    keep_last: whether the last stage's images are kept too; where they are not, others' are still found.
     """
-    chunk = _Chunk(generator, tuple(requests), store)
+    chunk = _Chunk(generator, tuple(requests), store, keep_last=keep_last)
     starts = range(0, len(requests), batch_size)
     batches = [slice(start, min(start + batch_size, len(requests))) for start in starts]
     if generator.one_at_a_time:
@@ -132,10 +134,13 @@ def try_stages(
 class _Chunk:
     """Requests that are made together, and where each stage's batches of them are kept."""
 
-    def __init__(self, generator: Staged, requests: tuple[Request, ...], store: Store) -> None:
+    def __init__(
+        self, generator: Staged, requests: tuple[Request, ...], store: Store, *, keep_last: bool
+    ) -> None:
         self._generator, self._requests, self._store = generator, requests, store
         self._keys = generator.stage_keys
         self.names = list(self._keys)
+        self._kept = self.names if keep_last else self.names[:-1]
         self._texts: dict[str, Arrays] = {}
 
     @cached_property
@@ -154,7 +159,7 @@ class _Chunk:
             def make() -> Arrays:
                 return {"images": self._generator.run_stage(stage, text, self._requests, rows, low_res)}
 
-            kept = self._store.get_or_make_once(kind, key, make)
+            kept = self._store.get_or_make_once(kind, key, make) if stage in self._kept else make()
         return kept["images"]
 
     def has(self, stage: str, rows: slice) -> bool:
@@ -164,7 +169,7 @@ class _Chunk:
     def entries(self, batches: Sequence[slice]) -> tuple[str, ...]:
         """KIND/DIGEST of every entry that these batches rest on."""
         stages = [
-            f"{STAGE}{stage}/{digest(self._key(stage, rows))}" for stage in self.names for rows in batches
+            f"{STAGE}{stage}/{digest(self._key(stage, rows))}" for stage in self._kept for rows in batches
         ]
         texts = {f"{TEXT}/{digest(self._text_key(stage))}" for stage in self.names}
         return (*sorted(texts), *stages)

@@ -73,6 +73,8 @@ class EvalMetric(Metric):
     version: ClassVar[int]
     # Whether the prompts' texts are read: then images without prompts cannot be scored.
     needs_text: ClassVar[bool] = False
+    # Whether the value is a mean over samples: then its expectation is the same for any number of them.
+    is_mean: ClassVar[bool] = False
     unit: str
     higher_is_better: bool
 

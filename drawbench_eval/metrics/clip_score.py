@@ -37,6 +37,7 @@ class ClipScore(EvalMetric):
     version = 1
     higher_is_better = True
     needs_text = True
+    is_mean = True
 
     cosine: list[Tensor]
     cut: list[Tensor]

@@ -41,6 +41,7 @@ class ScenesAccuracy(EvalMetric):
     unit = "share"
     higher_is_better = True
     needs_text = True
+    is_mean = True
 
     verdicts: list[Tensor]
 

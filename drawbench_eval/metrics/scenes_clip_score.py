@@ -23,6 +23,7 @@ class ScenesClipScore(EvalMetric):
     unit = "cosine"
     higher_is_better = True
     needs_text = True
+    is_mean = True
 
     cosine: list[Tensor]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drawbench_eval.generators.staged import STAGE, TEXT
+from drawbench_eval.runs.same_chunks import INDEX, forget_gone
 from drawbench_eval.store import Kept, entries
 
 # Another process may have written an entry whose chunk is not recorded yet.
@@ -36,6 +37,7 @@ def collect(results: Path) -> Collected:
     removed: list[Kept] = []
     num_pointed_to = num_young = 0
     store = results / "store"
+    forget_gone(results / INDEX)
     for kind in sorted(store.iterdir()) if store.is_dir() else ():
         sizes = [_remove(path) for path in kind.rglob(".tmp-*") if path.stat().st_mtime < old]
         for path in entries(kind) if kind.name == TEXT or kind.name.startswith(STAGE) else ():

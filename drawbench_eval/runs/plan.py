@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +14,11 @@ from drawbench_eval.generators.staged import TEXT, StageCost, Staged, try_stages
 from drawbench_eval.images.decode import Pixels
 from drawbench_eval.images.source import FolderSource
 from drawbench_eval.prompt import Prompt, PromptSet
-from drawbench_eval.runs import generation
+from drawbench_eval.runs import generation, keeping
+from drawbench_eval.runs.chunks import image_name
 from drawbench_eval.runs.generation import SamplePlan
-from drawbench_eval.runs.progress import Watch, show_progress
+from drawbench_eval.runs.keeping import Keep
+from drawbench_eval.runs.progress import Advance, Watch, show_progress
 from drawbench_eval.samples import SampleSet
 
 # The only unit of images that are not kept by stages.
@@ -31,6 +33,15 @@ class Trial:
     prompts: list[Prompt]
     num_bytes: int
     costs: Mapping[str, StageCost]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """The sample set in a run's folder, how many of its images were made now, and what to say of them."""
+
+    samples: SampleSet
+    num_made: int
+    remarks: Sequence[str] = ()
 
 
 class Samples(Protocol):
@@ -80,8 +91,16 @@ class Samples(Protocol):
 
     def make(
         self, folder: Path, *, made_by: Mapping[str, Any], title: str, watch: Watch | None = None
-    ) -> tuple[SampleSet, int]:
-        """The sample set in `folder`, and how many of its images were made now."""
+    ) -> Made:
+        """The sample set in `folder`."""
+        ...
+
+    def rounds(self) -> "Sequence[Samples]":
+        """The samples after one image a prompt, after two, ...; the last are all. Without rounds: all."""
+        ...
+
+    def remove_others(self, folder: Path) -> None:
+        """Removes the images in `folder` that need not stay once they are scored."""
         ...
 
     def truncated_prompts(self) -> list[str]:
@@ -102,9 +121,15 @@ class Samples(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedSamples:
-    """Images that a generator makes into the run's folder."""
+    """Images that a generator makes into the run's folder.
+
+    keep: which of them stay. fill: makes chunks of the plan in the folder ahead, in other processes, and
+    tells of the images; what it leaves out is made here.
+    """
 
     plan: SamplePlan
+    keep: Keep = "all"
+    fill: Callable[[SamplePlan, Path, Advance], None] | None = None
 
     remarks = ()
 
@@ -158,7 +183,7 @@ class GeneratedSamples:
     def sample_paths(self) -> dict[str, str]:
         """Ids and the names that images will have."""
         ids = [request.sample_id for request in self.plan.requests]
-        return {sample_id: generation.image_name(sample_id) for sample_id in ids}
+        return {sample_id: image_name(sample_id) for sample_id in ids}
 
     def count_done(self, folder: Path) -> int:
         """How many images are there already."""
@@ -170,12 +195,28 @@ class GeneratedSamples:
 
     def make(
         self, folder: Path, *, made_by: Mapping[str, Any], title: str, watch: Watch | None = None
-    ) -> tuple[SampleSet, int]:
+    ) -> Made:
         """Makes what is missing, with progress."""
         there, said = self.count_done(folder), f"{title}: generating"
         with show_progress(said, total=self.num_images, done=there, watch=watch) as advance:
-            samples = generation.generate(self.plan, folder, made_by=made_by, advance=advance)
-        return samples, self.num_images - there
+            if self.fill is not None and there < self.num_images:
+                self.fill(self.plan, folder, advance)
+            records = generation.fill(self.plan, folder, advance=advance)
+        samples = generation.write_set(self.plan, folder, records, made_by=made_by)
+        on = generation.made_on(records)
+        mixed = [f"images were made on unlike devices: {' and '.join(on)}"] if len(on) > 1 else []
+        return Made(samples=samples, num_made=self.num_images - there, remarks=mixed)
+
+    def rounds(self) -> "list[GeneratedSamples]":
+        """A plan in rounds as its beginnings, the shortest first; else this one alone."""
+        if not self.plan.in_rounds:
+            return [self]
+        numbers = range(1, self.plan.num_images_per_prompt + 1)
+        return [replace(self, plan=replace(self.plan, num_images_per_prompt=number)) for number in numbers]
+
+    def remove_others(self, folder: Path) -> None:
+        """Removes what `keep` does not name."""
+        keeping.remove_others(folder, self.prompts, self.keep)
 
     def truncated_prompts(self) -> list[str]:
         """The ids of prompts that the generator cuts."""
@@ -205,6 +246,7 @@ class GeneratedSamples:
         requests = [replace(request, seed=secrets.randbits(63)) for request in wanted]
         by_id = {prompt.id: prompt for prompt in self.prompts.prompts}
         generator, size = self.plan.generator, min(self.plan.batch_size, len(requests))
+        share = keeping.share_kept(self.prompts, self.keep)
         started = time.monotonic()
         if ALL in self.units():
             images = generator.generate(requests, batch_size=size, on_image=lambda _: None)
@@ -215,9 +257,15 @@ class GeneratedSamples:
         return Trial(
             images=images,
             prompts=[by_id[request.prompt_id] for request in requests],
-            num_bytes=sum(map(generation.png_bytes, images)),
-            costs=costs,
+            num_bytes=round(share * sum(map(generation.png_bytes, images))),
+            costs=costs if self.plan.keep_last else _without_last_bytes(costs),
         )
+
+
+def _without_last_bytes(costs: Mapping[str, StageCost]) -> dict[str, StageCost]:
+    """The costs where the last stage's images are not kept in the store."""
+    last = list(costs)[-1]
+    return {name: replace(cost, num_bytes=0) if name == last else cost for name, cost in costs.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,14 +325,21 @@ class ImportedSamples:
         made_by: Mapping[str, Any],
         title: str,  # noqa: ARG002
         watch: Watch | None = None,  # noqa: ARG002
-    ) -> tuple[SampleSet, int]:
+    ) -> Made:
         """Writes the manifest."""
         found = self.imported.samples
         source = found.source if found.source is not None else FolderSource(found.folder)
         samples = replace(found, folder=folder, source=source)
         ignored, strangers = list(self.imported.ignored), list(self.imported.strangers)
         samples.save({**made_by, "ignored_images": ignored, "images_without_prompt": strangers})
-        return samples, 0
+        return Made(samples=samples, num_made=0)
+
+    def rounds(self) -> "list[ImportedSamples]":
+        """All of them."""
+        return [self]
+
+    def remove_others(self, folder: Path) -> None:
+        """Nothing: they are somebody else's."""
 
     def truncated_prompts(self) -> list[str]:
         """Not known of images made elsewhere."""

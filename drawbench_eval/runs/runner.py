@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from drawbench_eval.runs.plan import Samples
 from drawbench_eval.runs.progress import show_progress
 from drawbench_eval.runs.reading import read_references
 from drawbench_eval.runs.record import FILE_NAME, RunFailed, RunRecord, read_record, write_record
-from drawbench_eval.runs.scoring import score
+from drawbench_eval.runs.scoring import Scores, score
+from drawbench_eval.runs.target import Target, is_reached, said
 from drawbench_eval.runs.watch import PROGRESS_FILE, beats
 
 
@@ -25,6 +26,7 @@ class RunPlan:
     """Everything one run needs. `factors` is its identity; `inputs` and `config` are for the record only.
 
     `preparation` is what happens to every sample before the metrics see it. `outside`: scores made elsewhere.
+    `target`: how narrow intervals have to be for the run to stop, where its samples come in rounds.
     """
 
     label: str
@@ -36,6 +38,7 @@ class RunPlan:
     config: Mapping[str, Any]
     results: Path
     outside: OutsideScores | None = None
+    target: Target = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -75,6 +78,7 @@ def evaluate(plan: RunPlan, *, wait: bool = True) -> RunRecord:
         try:
             record = _run(plan, folder)
             write_record(folder, record)
+            plan.samples.remove_others(folder / "samples")
         except Exception as error:
             write_record(folder, _failure(plan, f"{type(error).__name__}: {error}"))
             raise RunFailed(f"{folder.name}: {type(error).__name__}: {error}") from error
@@ -94,48 +98,83 @@ def record_death(plan: RunPlan, error: str) -> None:
 
 
 def _run(plan: RunPlan, folder: Path) -> RunRecord:
-    started = time.monotonic()
-    made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
-    watch = beats(folder / PROGRESS_FILE, "generating")
-    samples, made = plan.samples.make(folder / "samples", made_by=made_by, title=plan.label, watch=watch)
-    generated = time.monotonic()
-    read_references(plan.metrics, title=plan.label)
-    watch = beats(folder / PROGRESS_FILE, "scoring")
-    with show_progress(f"{plan.label}: scoring", total=plan.samples.num_images, watch=watch) as advance:
-        scores = score(
-            samples,
-            plan.samples.prompts,
-            plan.metrics,
-            folder / "scores.parquet",
-            preparation=plan.preparation,
-            advance=advance,
-            remarks=plan.samples.remarks,
-            outside=plan.outside,
-        )
-    scored = time.monotonic()
-    requested, cut = plan.samples.num_images, plan.samples.truncated_prompts()
+    made = taken = 0
+    generate_s = score_s = 0.0
+    rounds = plan.samples.rounds()
+    for samples in rounds:
+        done = _round(plan, folder, samples)
+        taken += 1
+        made += done.num_made
+        generate_s += done.generate_s
+        score_s += done.score_s
+        reached = is_reached(done.scores.metrics, plan.target)
+        if plan.target and reached:
+            break
+    notes = [said(plan.target, taken, len(rounds), reached=reached)] if plan.target else []
+    requested, cut = samples.num_images, samples.truncated_prompts()
     return RunRecord(
         run_id=plan.run_id,
         label=plan.label,
         status="complete",
         factors=plan.factors,
-        metrics=scores.metrics,
+        metrics={
+            name: {**entry, "notes": [*entry["notes"], *notes]} for name, entry in done.scores.metrics.items()
+        },
         counts={
             "requested": requested,
-            "generated": requested - len(scores.unscored["missing"]),
-            **{status: len(ids) for status, ids in scores.unscored.items()},
+            "generated": requested - len(done.scores.unscored["missing"]),
+            **{status: len(ids) for status, ids in done.scores.unscored.items()},
             "truncated_prompts": len(cut),
         },
-        named={**scores.unscored, "truncated_prompts": cut},
+        named={**done.scores.unscored, "truncated_prompts": cut},
         inputs=plan.inputs,
         environment=_environment(plan),
         timings={
-            "generate_s": round(generated - started, 3),
-            "score_s": round(scored - generated, 3),
+            "generate_s": round(generate_s, 3),
+            "score_s": round(score_s, 3),
             "images_made": made,
-            "images_per_s": round(made / max(generated - started, 1e-9), 3) if made else None,
+            "images_per_s": round(made / max(generate_s, 1e-9), 3) if made else None,
         },
         config=plan.config,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What one round came to: of a run without a target, the whole."""
+
+    scores: Scores
+    num_made: int
+    generate_s: float
+    score_s: float
+
+
+def _round(plan: RunPlan, folder: Path, samples: Samples) -> _Done:
+    started = time.monotonic()
+    made_by = {"run_id": plan.run_id, "factors": dict(plan.factors)}
+    watch = beats(folder / PROGRESS_FILE, "generating")
+    made = samples.make(folder / "samples", made_by=made_by, title=plan.label, watch=watch)
+    generated = time.monotonic()
+    read_references(plan.metrics, title=plan.label)
+    for metric in plan.metrics.values():
+        metric.reset()
+    watch = beats(folder / PROGRESS_FILE, "scoring")
+    with show_progress(f"{plan.label}: scoring", total=samples.num_images, watch=watch) as advance:
+        scores = score(
+            made.samples,
+            samples.prompts,
+            plan.metrics,
+            folder / "scores.parquet",
+            preparation=plan.preparation,
+            advance=advance,
+            remarks=[*samples.remarks, *made.remarks],
+            outside=plan.outside,
+        )
+    return _Done(
+        scores=scores,
+        num_made=made.num_made,
+        generate_s=generated - started,
+        score_s=time.monotonic() - generated,
     )
 
 

@@ -121,6 +121,7 @@ def test_a_finished_point_is_known_without_planning_it_again(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_four_processes_share_a_sweep(small: Small, tmp_path: Path) -> None:
     (tmp_path / "prompts.csv").write_text("id,prompt,category\na,red,x\nb,two,y\nc,three,x\n")
     words = ["evaluate", *small, "-m", "model.guidance_weight=range(1,9)", "sweep=mine"]
@@ -140,7 +141,7 @@ def test_four_processes_share_a_sweep(small: Small, tmp_path: Path) -> None:
         )
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=200)[1] for process in started]
+    said = [process.communicate(timeout=800)[1] for process in started]
     assert [process.returncode for process in started] == [0] * 4, said[0][-2000:]
     assert all(text.splitlines()[-1] == "8 of 8 points complete" for text in said)
     records = _runs(tmp_path)

@@ -53,6 +53,10 @@ STAGE = {
 # Key -> what a run is made with, and a change that makes other numbers. Short names reach their stage.
 INSIDE: dict[str, Case] = {
     "seed": _here("seed=1"),
+    "target_ci": (
+        (*HERE, "metrics=[scenes_accuracy]", "num_images_per_prompt=4"),
+        ("target_ci={scenes_accuracy: 0.1}",),
+    ),
     "num_images_per_prompt": _here("num_images_per_prompt=2"),
     "precision": ((*HERE, "precision=float32"), ("precision=bfloat16",)),
     "scores": _here("scores=scores.csv"),
@@ -114,6 +118,8 @@ OUTSIDE: dict[str, Case] = {
     "label": _here("label=other"),
     "sweep": _here("sweep=other"),
     "keep_stages": _here("keep_stages=false"),
+    "keep_samples": _here("keep_samples=none"),
+    "ranks": _here("ranks=2"),
     "forecast": _here("forecast=true"),
     "retry_failed": _here("retry_failed=true"),
     "check_only": _here("check_only=true"),

@@ -8,13 +8,12 @@ from doubles import DoubleGenerator, Killed, sample_plan, tree
 from drawbench_eval.generators import Request, requests
 from drawbench_eval.images.decode import Pixels
 from drawbench_eval.prompt import Prompt, PromptSet
+from drawbench_eval.runs.chunks import CHUNK_SIZE, image_name
 from drawbench_eval.runs.generation import (
-    CHUNK_SIZE,
     SamplePlan,
     calibration_requests,
     count_done,
     generate,
-    image_name,
     truncated,
 )
 from drawbench_eval.samples import SampleSet

@@ -113,7 +113,7 @@ def test_a_failure_is_recorded_and_tried_again(tmp_path: Path) -> None:
 def test_images_without_pixels_to_score_are_counted_named_and_unscored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = generation.generate
+    make = generation.write_set
 
     def loses(*arguments: Any, **keywords: Any) -> Any:
         samples = make(*arguments, **keywords)
@@ -132,7 +132,7 @@ def test_images_without_pixels_to_score_are_counted_named_and_unscored(
             flagged=frozenset({"p006-00"}),
         )
 
-    monkeypatch.setattr(generation, "generate", loses)
+    monkeypatch.setattr(generation, "write_set", loses)
     plan = run_plan(tmp_path, DoubleGenerator())
     record = runner.evaluate(plan)
     statuses = ("missing", "unreadable", "blank", "flagged")
