@@ -1,7 +1,9 @@
 """Sentences about the world, without pictures: what the text encoders are pretrained on.
 
-Richer than captions on purpose: paraphrase, converse, negation, entailment, counting, definitions, the
-rare words and misspellings. Withheld combinations never occur.
+Richer than captions on purpose: several sentences about one scene, paraphrase, converse, negation,
+entailment, counting, definitions, the rare words and misspellings. Withheld combinations never occur. Where
+a scene is told of more than once, a hidden word can be found by reading which thing has which colour and what
+stands where: that is what the encoder is to learn.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ def sentences(seed: int) -> Iterator[str]:
     """An endless stream of sentences, the same for the same seed."""
     rng = np.random.default_rng(seed)
     makers = (
+        _description,
         _caption,
         _paraphrase,
         _converse,
@@ -37,10 +40,39 @@ def sentences(seed: int) -> Iterator[str]:
         _rare,
         _misspelt,
     )
-    shares = np.array([0.24, 0.2, 0.1, 0.12, 0.1, 0.06, 0.06, 0.08, 0.04])
+    shares = np.array([0.5, 0.12, 0.1, 0.05, 0.06, 0.05, 0.03, 0.03, 0.04, 0.02])
     while True:
         maker = makers[int(rng.choice(len(makers), p=shares))]
         yield maker(rng)
+
+
+def _description(rng: np.random.Generator) -> str:
+    """Three to five sentences about one scene, in any order."""
+    facts = sample_facts(rng)
+    said = [caption(facts, rng), caption(facts, rng), *_statements(facts)]
+    order = rng.permutation(len(said))[: int(rng.integers(3, 6))]
+    return " . ".join(said[int(k)] for k in order)
+
+
+def _statements(facts: Facts) -> list[str]:
+    """What can be said thing by thing: which has which colour, how many there are, what stands where."""
+    said = []
+    for group in facts.groups:
+        if group.color and group.shape:
+            one = group.count == 1
+            things = group.shape if one else PLURALS.get(group.shape, f"{group.shape}s")
+            said.append(f"the {things} {'is' if one else 'are'} {group.color}")
+            said.append(f"the {group.color} {f'thing is a {group.shape}' if one else f'things are {things}'}")
+    for first, relation, second in facts.relations:
+        a, b = facts.groups[first], facts.groups[second]
+        for one, how, other in ((a, relation, b), (b, OPPOSITE[relation], a)):
+            if one.shape and other.shape and one.shape != other.shape:
+                said.append(f"the {one.shape} is {how} the {other.shape}")
+            if one.color and other.color and one.color != other.color:
+                said.append(f"the {one.color} thing is {how} the {other.color} thing")
+    total = sum(group.count for group in facts.groups)
+    said.append(f"there are {NUMBERS[total]} things" if total > 1 else "there is one thing")
+    return said
 
 
 def _caption(rng: np.random.Generator) -> str:

@@ -3,7 +3,16 @@ import pytest
 
 from drawbench_eval.scenes.changes import change
 from drawbench_eval.scenes.corpus import sentences
-from drawbench_eval.scenes.facts import SHAPES, Facts, Group, Reading, SeenThing, check, claimed_kinds
+from drawbench_eval.scenes.facts import (
+    OPPOSITE,
+    SHAPES,
+    Facts,
+    Group,
+    Reading,
+    SeenThing,
+    check,
+    claimed_kinds,
+)
 from drawbench_eval.scenes.grammar import PLURALS, caption, is_withheld, misspell, sample_facts
 from drawbench_eval.scenes.heldout import (
     TEST_COUNTS,
@@ -64,12 +73,18 @@ def test_every_caption_is_said_in_several_ways() -> None:
 def _withheld_phrases() -> list[str]:
     pairs = [f"{color} {shape}" for color, shape in VALIDATION_PAIRS | TEST_PAIRS]
     pairs += [f"{color} {PLURALS.get(shape, shape + 's')}" for color, shape in VALIDATION_PAIRS | TEST_PAIRS]
+    pairs += [f"the {shape} is {color}" for color, shape in VALIDATION_PAIRS | TEST_PAIRS]
+    pairs += [f"the {color} thing is a {shape}" for color, shape in VALIDATION_PAIRS | TEST_PAIRS]
+    for a, how, b in VALIDATION_RELATIONS | TEST_RELATIONS:
+        pairs += [f"the {a} is {how} the {b}", f"the {b} is {OPPOSITE[how]} the {a}"]
     return pairs
 
 
 def test_the_text_corpus_says_nothing_withheld() -> None:
     stream = sentences(5)
     texts = [next(stream) for _ in range(3000)]
+    assert any("the circle is above the" in text for text in texts), "so are relations told"
+    assert any("thing is a circle" in text for text in texts), "so are things told"
     phrases = _withheld_phrases()
     said = [(text, phrase) for text in texts for phrase in phrases if f" {phrase} " in f" {text} "]
     assert not said, said[:3]
