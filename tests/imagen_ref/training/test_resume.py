@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from plain_images import Plains
 
+import imagen_ref.train
 from imagen_ref.stage import StageConfig
 from imagen_ref.text.embedding import TextEncoder
 from imagen_ref.train import TrainConfig, steps_done, train_stage
@@ -42,6 +44,33 @@ class TestDamage:
         (trained / "training.pt").replace(trained / "training.previous.pt")
         (trained / "training.partial").write_bytes(b"half")
         assert steps_done(trained) == 6
+
+    def test_a_kill_before_the_last_checkpoint_leaves_no_old_weights(
+        self,
+        trained: Path,
+        base_config: StageConfig,
+        encoder: TextEncoder,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What a checkpoint stands for is on disk before it."""
+        whole, later = (trained / "base.safetensors").read_bytes(), tmp_path / "later"
+        saved = imagen_ref.train.save_checkpoint
+
+        def killed(folder: Path, run: Any, *, step: int, **state: Any) -> None:
+            if step == 6:
+                raise KeyboardInterrupt
+            saved(folder, run, step=step, **state)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(imagen_ref.train, "save_checkpoint", killed)
+            with pytest.raises(KeyboardInterrupt):
+                train_stage(base_config, CONFIG, Plains(), encoder, later)
+        assert steps_done(later) == 4
+        assert (later / "base.safetensors").read_bytes() == whole
+        path = train_stage(base_config, CONFIG, Plains(), encoder, later)
+        assert path.read_bytes() == whole
+        assert steps_done(later) == 6
 
     def test_where_nothing_is_whole_it_says_what_to_do(self, trained: Path) -> None:
         for name in ("training.pt", "training.previous.pt"):
