@@ -33,7 +33,7 @@ def score(
     *,
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]],
     reference: Any = None,
-    prompts: Sequence[str] | PromptSet | None = None,
+    prompts: Sequence[str | Prompt] | PromptSet | None = None,
     pattern: str | None = None,
     prepare: Preparation | None = None,
     weights: WeightsSettings | None = None,
@@ -47,7 +47,8 @@ def score(
         images: a path (folder, archive, dataset: `generators.folder`), or images as `as_pixels` reads them.
         metrics: names, or name -> settings as under `metrics` of the command line.
         reference: a path or images, for the metrics that need one.
-        prompts: one text an image, or a prompt set for a folder with a `pattern`.
+        prompts: one an image, as text or `Prompt` (equal texts, or equal ids, are one prompt with several
+            images); for a folder with a `pattern` a prompt set.
         pattern: how a folder's names tell prompts.
         prepare: what happens to the images (and to a reference's folder) first; by default nothing.
         weights: where weights are; by default the user's cache, else a download.
@@ -87,7 +88,10 @@ def score(
 
 
 def _samples(
-    images: Any, prompts: Sequence[str] | PromptSet | None, pattern: str | None, preparation: Preparation
+    images: Any,
+    prompts: Sequence[str | Prompt] | PromptSet | None,
+    pattern: str | None,
+    preparation: Preparation,
 ) -> tuple[Iterator[Pixels | None], Sequence[Prompt], PromptSet]:
     """The images, the prompt of each, and all prompts."""
     if isinstance(images, str | Path):
@@ -103,11 +107,26 @@ def _samples(
     found = [None if is_blank(image) else preparation.apply(image) for image in as_pixels(images)]
     if not found:
         raise ValueError("images: there are none; give at least one")
-    texts = [""] * len(found) if prompts is None else prompts
-    if isinstance(texts, PromptSet) or len(texts) != len(found):
-        raise ValueError(f"prompts: {len(found)} images take as many texts")
-    asked = tuple(Prompt(id=f"{index:06d}", text=text) for index, text in enumerate(texts))
-    return iter(found), asked, PromptSet(name="given", prompts=asked)
+    asked = _asked(prompts, len(found))
+    return iter(found), asked, PromptSet(name="given", prompts=tuple({p.id: p for p in asked}.values()))
+
+
+def _asked(prompts: Sequence[str | Prompt] | PromptSet | None, count: int) -> list[Prompt]:
+    """The prompt of each of `count` images. Without prompts every image has one of its own."""
+    if prompts is None:
+        return [Prompt(id=f"{index:06d}", text="") for index in range(count)]
+    given = prompts.prompts if isinstance(prompts, PromptSet) else prompts
+    if len(given) != count:
+        raise ValueError(f"prompts: {count} images take as many texts; there are {len(given)}")
+    asked: list[Prompt] = []
+    known: dict[str, Prompt] = {}
+    for index, prompt in enumerate(given):
+        if isinstance(prompt, str):
+            made = known.setdefault(f"text {prompt}", Prompt(id=f"{index:06d}", text=prompt))
+        elif (made := known.setdefault(f"id {prompt.id}", prompt)) != prompt:
+            raise ValueError(f"prompts: id {prompt.id!r} stands for {made.text!r} and for {prompt.text!r}")
+        asked.append(made)
+    return asked
 
 
 def _reference(reference: Any, preparation: Preparation, store: Store) -> Reference | None:

@@ -87,7 +87,10 @@ class EvalMetric(Metric):
         self.add_state("clusters", default=[], dist_reduce_fx="cat")
 
     def update(self, images: Sequence[Pixels | None], prompts: Sequence[Prompt]) -> None:
-        """Adds samples: uint8 RGB [H, W, 3] each, or None, and its prompt."""
+        """Adds samples: uint8 RGB [H, W, 3] each, or None, and its prompt.
+
+        A rank without samples adds none (`update([], [])`): `compute` syncs what every rank holds.
+        """
         if len(images) != len(prompts):
             raise ValueError(
                 f"{self.name}: {len(images)} images for {len(prompts)} prompts; there must be one for each"

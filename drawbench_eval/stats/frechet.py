@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg.lapack import dpstrf, dsygst
 
 from drawbench_eval.stats.moments import Gaussian, Moments
 
@@ -21,9 +21,8 @@ Array = NDArray[np.float64]
 # One side of a distance: only the influence function needs the moments, and only of the generated side.
 Fitted = Moments | Gaussian
 
-# Squared ratio of Cholesky pivots under which the roots of eigenvalues would lose more than half of their
-# digits.
-_ILL_CONDITIONED = 1e-10
+# What the roots of rounded eigenvalues may add to the trace, as a part of it.
+_ROUNDING = 1e-9
 
 # A channel whose variance is this part of the largest one is constant up to rounding: its share of the root
 # is below 1e-12.
@@ -43,18 +42,25 @@ def frechet_distance_of(generated: Array, reference: Array) -> float:
 
 
 def trace_root(a: Fitted, b: Fitted) -> float:
-    """tr((S_a S_b)^(1/2)): Cholesky and `eigvalsh` where S_a allows it, otherwise factors from `eigh`."""
-    a, b = _live(a, b)
-    if a.max_rank >= len(a.mean):
-        try:
-            factor = np.linalg.cholesky(a.covariance)
-        except np.linalg.LinAlgError:  # a channel that others determine makes it singular even when n > d
-            factor = None
-        if factor is not None and _well_conditioned(factor):
-            # The roots of what rounding leaves beyond the rank of S_b would add up.
-            eigenvalues = np.linalg.eigvalsh(factor.T @ b.covariance @ factor)[-b.max_rank :]
-            return float(np.sqrt(np.clip(eigenvalues, 0.0, None)).sum())
-    return _singular_sum(_factor(a).T @ _factor(b))
+    """tr((S_a S_b)^(1/2)): Cholesky and `eigvalsh`; singular values where eigenvalues would cost digits.
+
+    S_a = F F' with as many columns as S_a has rank; then the roots of the eigenvalues of F' S_b F.
+    """
+    small, large = sorted(_live(a, b), key=lambda side: side.max_rank)
+    if not small.mean.size:
+        return 0.0
+    factor, order = _factor(small)
+    turned = large.covariance[np.ix_(order, order)]
+    if factor.shape[1] == len(order):
+        product, _ = dsygst(turned, factor, itype=2, lower=1)  # its lower triangle, which eigvalsh reads
+    else:
+        product = factor.T @ turned @ factor
+    # The roots of what rounding leaves beyond the rank of the other side would add up.
+    roots = np.sqrt(np.clip(np.linalg.eigvalsh(product)[-large.max_rank :], 0.0, None))
+    if _hold(roots):
+        return float(roots.sum())
+    other, its_order = _factor(large)
+    return _singular_sum(factor[np.argsort(order)].T @ other[np.argsort(its_order)])
 
 
 def nuclear_trace_root(centred_a: Array, centred_b: Array) -> float:
@@ -117,9 +123,11 @@ def _live(a: Fitted, b: Fitted) -> tuple[Gaussian, Gaussian]:
     )
 
 
-def _well_conditioned(factor: NDArray[np.floating[Any]]) -> bool:
-    pivots = np.square(np.diag(factor))
-    return bool(pivots.min(initial=np.inf) > _ILL_CONDITIONED * pivots.max(initial=0.0))
+def _hold(roots: Array) -> bool:
+    """Whether the sum of roots is exact where each eigenvalue is off by the last digit of the largest."""
+    rounded = np.finfo(np.float64).eps * float(roots.max()) ** 2
+    smallest = float(roots.min())
+    return smallest > 0 and bool(rounded * np.linalg.norm(0.5 / roots) <= _ROUNDING * roots.sum())
 
 
 def _spectrum(side: Fitted) -> tuple[Array, Array]:
@@ -131,10 +139,10 @@ def _spectrum(side: Fitted) -> tuple[Array, Array]:
     return values[keep], vectors[:, keep]
 
 
-def _factor(side: Fitted) -> Array:
-    values, vectors = _spectrum(side)
-    factor: Array = vectors * np.sqrt(values)
-    return factor
+def _factor(side: Gaussian) -> tuple[Array, NDArray[np.intp]]:
+    """F [d, rank], lower triangular, and the order of the channels in which F F' is their covariance."""
+    lower, pivots, rank, _ = dpstrf(side.covariance, lower=1)
+    return np.tril(lower)[:, : min(rank, side.max_rank)], pivots - 1
 
 
 def _singular_sum(matrix: Array) -> float:
