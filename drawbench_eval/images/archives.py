@@ -35,18 +35,22 @@ class ZipSource:
     def __post_init__(self) -> None:
         try:
             with zipfile.ZipFile(self.location) as archive:
-                names = [item.filename for item in archive.infolist() if not item.is_dir()]
+                items = archive.infolist()
         except (OSError, *_DAMAGED) as error:
             raise ValueError(f"{self.location}: not a readable zip archive ({error})") from error
-        object.__setattr__(self, "names", image_names(self.location, names))
+        names = [item.filename for item in items if not item.is_dir()]
+        folders = [item.filename.rstrip("/") for item in items if item.is_dir()]
+        object.__setattr__(self, "names", image_names(self.location, names, folders))
 
     def read(self, name: str) -> bytes:
-        """The bytes of one member. A damaged one raises OSError."""
+        """The bytes of one member. A damaged one, and a folder, raise OSError."""
         if not hasattr(self._local, "archive"):
             self._local.archive = zipfile.ZipFile(self.location)
         try:
             data: bytes = self._local.archive.read(name)
         except KeyError as error:
+            if f"{name}/" in self._local.archive.NameToInfo:
+                raise IsADirectoryError(f"{self.location}: {name}: not a file") from error
             raise FileNotFoundError(name) from error
         except (OSError, *_DAMAGED) as error:
             raise OSError(f"{self.location}: {name}: {error}") from error
@@ -77,8 +81,10 @@ class TarSource:
             refuse_early_end(archive, file)
         except (OSError, *_DAMAGED) as error:
             raise ValueError(f"{self.location}: not a readable tar archive ({error})") from error
-        named = [(PurePosixPath(item.name).as_posix(), item) for item in items if not item.isdir()]
-        object.__setattr__(self, "names", image_names(self.location, [name for name, _ in named]))
+        named = [(PurePosixPath(item.name).as_posix(), item) for item in items]
+        files = [name for name, item in named if not item.isdir()]
+        folders = [name for name, item in named if item.isdir()]
+        object.__setattr__(self, "names", image_names(self.location, files, folders))
         object.__setattr__(self, "_members", dict(named))
         object.__setattr__(self, "_archive", archive)
 

@@ -83,7 +83,7 @@ def labels(source: ImageSource, columns: Sequence[str]) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """The images under a folder, at any depth. Folders named like images, and hidden files, are none.
+    """The images under a folder, at any depth. Hidden files are none.
 
     Links to files count, links to folders are not followed. Raises ValueError for a folder that cannot be
     read.
@@ -93,8 +93,9 @@ class FolderSource:
     names: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = _files(self.location, IMAGE_SUFFIXES)
-        object.__setattr__(self, "names", image_names(self.location, found))
+        files = _files(self.location, IMAGE_SUFFIXES)
+        folders = _files(self.location, IMAGE_SUFFIXES, folders=True)
+        object.__setattr__(self, "names", image_names(self.location, files, folders))
 
     def read(self, name: str) -> bytes:
         """The bytes of one file."""
@@ -115,12 +116,12 @@ def _open_folder(path: Path) -> ImageSource:
     return images
 
 
-def _files(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
-    """Files under `root` by their ending, relative to it, with `/`."""
-    for folder, _, files in os.walk(root, onerror=_refuse_folder):
+def _files(root: Path, endings: tuple[str, ...], *, folders: bool = False) -> Iterator[str]:
+    """Files (or folders) under `root` by their ending, relative to it, with `/`."""
+    for folder, inner, files in os.walk(root, onerror=_refuse_folder):
         within = os.path.relpath(folder, root).replace(os.sep, "/")
         start = "" if within == "." else f"{within}/"
-        names = (start + name for name in files if name.lower().endswith(endings))
+        names = (start + name for name in (inner if folders else files) if name.lower().endswith(endings))
         yield from (name for name in names if not is_hidden(name))
 
 

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import random
+import shutil
 import struct
 import tarfile
 import warnings
@@ -49,7 +50,7 @@ OTHERS = {
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     path.mkdir()
-    (path / "folder.png").mkdir()
+    (path / "folder").mkdir()
     for name, data in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
@@ -57,14 +58,14 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 def write_zip(path: Path, files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> None:
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("folder.png/", b"")
+        archive.writestr("folder/", b"")
         for name, data in files.items():
             archive.writestr(name, data)
 
 
 def write_tar(path: Path, files: Mapping[str, bytes], prefix: str = "") -> None:
     with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as archive:
-        folder = tarfile.TarInfo(f"{prefix}folder.png")
+        folder = tarfile.TarInfo(f"{prefix}folder")
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)
         for name, data in files.items():
@@ -475,3 +476,21 @@ def test_an_archive_of_ten_thousand_is_listed_and_read_in_any_order() -> None:
     for name in wanted:
         assert source.read(name) == expected[name]
     assert decode(source.read(wanted[0]), wanted[0]).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_a_folder_named_like_an_image_is_one_that_cannot_be_read_unless_it_holds_some(
+    tmp_path: Path, kind: str
+) -> None:
+    made = tmp_path / "made"
+    for folder in ("empty.png", "notes.JPG", "album.png", ".hidden.png"):
+        (made / folder).mkdir(parents=True)
+    for name, data in (("a.png", png(0)), ("album.png/b.png", png(1)), ("notes.JPG/c.txt", b"no image")):
+        (made / name).write_bytes(data)
+    path = made if kind == "folder" else Path(shutil.make_archive(str(tmp_path / "packed"), kind, made))
+    source = open_source(path)
+    assert source.names == ("a.png", "album.png/b.png", "empty.png", "notes.JPG")
+    for name in source.names[2:]:
+        with pytest.raises(OSError, match=r"empty\.png|notes\.JPG") as raised:
+            source.read(name)
+        assert not isinstance(raised.value, FileNotFoundError)
