@@ -118,7 +118,7 @@ def tricks_table(device: str, settings: Settings) -> str:
     ]
     header = ["trick", "without, s an image", "with, s an image", "gives"]
     return (
-        f"## What each trick gives, {device}: {_words(settings.run)}, float32 but for the bfloat16 row\n\n"
+        f"## What each trick gives, {device}: {_words(settings.run)}, float32 where no row says more\n\n"
         "All others as they are by default, that is on but for bfloat16 and compilation. Guided but for the "
         "row of w = 1.\n\n" + table(header, rows)
     )

@@ -54,6 +54,23 @@ class OneHalfAtATime(nn.Module):
         return torch.cat([self.inner(*half, **named) for half in halves])
 
 
+class CastingAtEveryStep:
+    """A network that shows no convolutions, so that autocast casts their weights at every step."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.parameters, self.condition = inner.parameters, inner.condition
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """None."""
+        return ()
+
+    def __call__(self, *given: Any, **named: Any) -> Tensor:
+        """The prediction."""
+        out: Tensor = self.inner(*given, **named)
+        return out
+
+
 def tricks(
     network: UNetConfig, device: str, *, compiled: bool
 ) -> dict[str, tuple[Callable[[Run], Tensor], Callable[[Run], Tensor]]]:
@@ -75,6 +92,10 @@ def tricks(
         ),
         "channels_last": (by(lambda _: contiguous), plain),
         "bfloat16": (plain, by(lambda inner: inner, bfloat16=True)),
+        "bfloat16 weights made once": (
+            by(CastingAtEveryStep, bfloat16=True),
+            by(lambda inner: inner, bfloat16=True),
+        ),
     }
     if compiled:
         own = in_channels_last(base_stage(network, device).network)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imagen_ref.cascade_files import cascade_files
+from imagen_ref.precision import autocast_dtype
 from imagen_ref.samplers import SamplerSettings
-from imagen_ref.stage import Stage, StageConfig, autocast_dtype, read_stage_config
+from imagen_ref.stage import Stage, StageConfig, read_stage_config
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder, collate
 
 ENCODER_BATCH = 64

@@ -20,6 +20,7 @@ from imagen_ref.efficient_unet import EfficientUNet, EfficientUNetConfig
 from imagen_ref.layers import LATER
 from imagen_ref.noise import SampleNoise
 from imagen_ref.parameterization import check_prediction
+from imagen_ref.precision import autocast_dtype, cast_once
 from imagen_ref.resize import resize, to_float, to_uint8
 from imagen_ref.samplers import SamplerSettings, sample
 from imagen_ref.schedules import Schedule, make_schedule
@@ -202,7 +203,8 @@ class Stage:
         device = next(self.network.parameters()).device
         noise = SampleNoise(seeds, self.config.name, device)
         conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
-        with torch.no_grad():
+        dtype = autocast_dtype(precision)
+        with torch.no_grad(), cast_once(self.network, dtype):
             null = null_embedding(1, text.states.shape[-1]).to(device)
             text = text.to(device)
             context = guided_context(self.network, text, null, settings.guidance_weight)
@@ -218,7 +220,7 @@ class Stage:
                 interpolation=settings.interpolation,
                 low_res=conditioning,
                 aug_logsnr=aug_logsnr,
-                autocast_dtype=autocast_dtype(precision),
+                autocast_dtype=dtype,
                 guidance_t_min=settings.guidance_t_min,
                 guidance_t_max=settings.guidance_t_max,
                 plain_context=None if always else self.network.condition(text),
@@ -247,13 +249,6 @@ class Stage:
         levels = torch.full((len(x),), aug_level, device=noise.device)
         augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
         return resize(augmented, self.config.side), aug_logsnr
-
-
-def autocast_dtype(precision: str) -> torch.dtype | None:
-    """What a network's forward runs in; None is the dtype of its weights. ValueError for another name."""
-    if precision not in ("float32", "bfloat16"):
-        raise ValueError(f"precision={precision!r} does not exist: write one of float32, bfloat16")
-    return torch.bfloat16 if precision == "bfloat16" else None
 
 
 def read_stage_config(path: Path) -> StageConfig:

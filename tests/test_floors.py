@@ -39,6 +39,7 @@ FLOORS = {
     "imagen_ref.guidance": 1,
     "imagen_ref.thresholding": 1,
     "imagen_ref.noise": 1,
+    "imagen_ref.precision": 1,
     "imagen_ref.resize": 1,
     "imagen_ref.augmentation": 1,
     "imagen_ref.crops": 1,

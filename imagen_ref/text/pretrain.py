@@ -13,8 +13,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
 
+from imagen_ref.precision import PRECISIONS
 from imagen_ref.text.pretraining import optimise
-from imagen_ref.training.config import PRECISIONS
 
 NUM_SENTINELS = 24
 _SPECIAL = ["<pad>", "</s>", "<unk>", *(f"<extra_id_{k}>" for k in range(NUM_SENTINELS))]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imagen_ref.precision import PRECISIONS
 from imagen_ref.stage import StageConfig
 from imagen_ref.training.optimizer import OPTIMIZERS
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)

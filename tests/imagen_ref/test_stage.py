@@ -1,5 +1,6 @@
 import itertools
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import imagen_ref.stage as stage_module
 from imagen_ref.augmentation import AUGMENTATION_SCHEDULE, augment
 from imagen_ref.noise import SampleNoise
 from imagen_ref.parameterization import eps_from_x0, to_x0
+from imagen_ref.precision import cast_once
 from imagen_ref.resize import resize, to_float, to_uint8
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.schedules import time_grid
@@ -258,6 +260,41 @@ def test_bfloat16_is_near_float32(base: Stage, text: TextEmbedding) -> None:
     full = base.sample(text, SEEDS, settings).astype(int)
     half = base.sample(text, SEEDS, settings, precision="bfloat16").astype(int)
     assert 0 < np.abs(full - half).mean() < 8
+
+
+@pytest.mark.parametrize("kind", ["base", "sr"])
+def test_casting_the_weights_once_changes_no_bit(
+    kind: str, base: Stage, sr: Stage, text: TextEmbedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside autocast's own casts at every step; the weights are float32 again afterwards."""
+    stage = base if kind == "base" else sr
+    low_res = None if kind == "base" else np.full((len(SEEDS), 8, 8, 3), 90, np.uint8)
+    before = {name: tensor.clone() for name, tensor in stage.network.state_dict().items()}
+    seen: list[torch.dtype] = []
+    hook = stage.network.conv_out.register_forward_pre_hook(
+        lambda module, _: seen.append(module.weight.dtype)  # type: ignore[func-returns-value]
+    )
+    once = stage.sample(text, SEEDS, GUIDED, low_res=low_res, precision="bfloat16")
+    assert set(seen) == {torch.bfloat16}
+    seen.clear()
+    stage.sample(text, SEEDS, GUIDED, low_res=low_res)
+    assert set(seen) == {torch.float32}
+    hook.remove()
+    for name, tensor in stage.network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[name])
+    monkeypatch.setattr(stage_module, "cast_once", lambda *_: nullcontext())
+    each_time = stage.sample(text, SEEDS, GUIDED, low_res=low_res, precision="bfloat16")
+    assert np.array_equal(once, each_time)
+
+
+def test_weights_come_back_after_a_failure(base: Stage) -> None:
+    weight = base.network.conv_in.weight
+    casting = cast_once(base.network, torch.bfloat16)
+    casting.__enter__()
+    assert weight.dtype == torch.bfloat16
+    assert not casting.__exit__(KeyError, KeyError(), None), "the failure goes on"
+    assert weight.dtype == torch.float32
 
 
 class TestCheckpoint:
