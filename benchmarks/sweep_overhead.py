@@ -74,7 +74,8 @@ def _finish(results: Path, points: int) -> None:
 
 def _record(plan: RunPlan) -> RunRecord:
     protocol = {"id": "0123456789", "values": dict(plan.factors)}
-    entry = {"value": 0.5, "ci95": [0.4, 0.6], "n": 200, "num_unscored": 0, "protocol": protocol}
+    entry = {"value": 0.5, "ci95": [0.4, 0.6], "n": 200, "num_unscored": 0}
+    entry |= {"higher_is_better": True, "protocol": protocol}
     return RunRecord(
         run_id=plan.run_id,
         label=plan.label,

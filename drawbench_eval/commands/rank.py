@@ -58,7 +58,8 @@ def _device(device: str, rank: int) -> str:
 
 def _watch() -> None:
     """Ends the process when the run's own is gone: its end of stdin is closed then."""
-    while sys.stdin.buffer.read(1):
+    # Not through a buffer, which Python waits for when it ends.
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig
 
@@ -67,8 +67,13 @@ class ReportSettings:
     ratings: ReportedRatings = ReportedRatings()
     pareto: ParetoSettings = ParetoSettings()
     ablation: AblationSettings = AblationSettings()
+    selection: Literal["fixed", "split"] = "fixed"
     bundle: bool = False
     bundle_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.selection not in ("fixed", "split"):
+            raise ValueError(f"selection: {self.selection} is not one of fixed, split")
 
     @property
     def folder(self) -> Path:
@@ -117,6 +122,7 @@ def _load(settings: ReportSettings) -> "ReportData":
     options: dict[str, Any] = {
         "title": settings.title,
         "allow_mixed": settings.allow_mixed,
+        "selection": settings.selection,
         "axes": Axes(alignments=settings.pareto.alignments, distance=settings.pareto.distance),
         "ablation": None
         if plan.factor is None

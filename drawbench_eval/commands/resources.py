@@ -19,6 +19,12 @@ def threads(environment: Mapping[str, str] = os.environ) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def given_threads(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """OMP_NUM_THREADS where a launcher or Slurm has a say; else nothing, and torch decides."""
+    said = any(environment.get(name, "").isdigit() for name in ("OMP_NUM_THREADS", _CORES))
+    return {"OMP_NUM_THREADS": str(threads(environment))} if said else {}
+
+
 def num_ranks(asked: int | None, environment: Mapping[str, str] = os.environ) -> int:
     """What is asked for; None is one for each GPU that Slurm gave the job, and one where it gave none."""
     if asked is not None:

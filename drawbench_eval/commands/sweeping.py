@@ -87,6 +87,7 @@ class SweepRecorder(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """See to points that other processes were at, then count; exit code 1 unless all are complete."""
         from drawbench_eval.commands.shared_points import see_to_rest
+        from drawbench_eval.commands.sweep_table import print_table
         from drawbench_eval.runs import sweep
 
         if config.check_only:
@@ -97,7 +98,7 @@ class SweepRecorder(Callback):
             see_to_rest(config, str(kwargs["config_name"]), results, record)
         records = sweep.run_records(results, record.run_ids)
         counts = sweep.count(records)
-        _print_table(record, records)
+        print_table(record, records)
         total, complete = sum(counts.values()), counts["complete"]
         for line in _failures(results, record, records):
             _say(line)
@@ -167,25 +168,6 @@ def _record(config: DictConfig, planned: Sequence[_Point]) -> "SweepRecord":
         points=names(every),
         images=[point.plan.samples.num_images for point in planned],
     )
-
-
-def _print_table(record: "SweepRecord", records: "Records") -> None:
-    """A line a point on stdout: what it varies, every metric with its interval, and the protocol's id."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("point", "metric", "value", "95 % interval", "n", "protocol")
-    for point, run_id in zip(record.points, record.run_ids, strict=True):
-        run = records[run_id]
-        if run is None or run.status != "complete":
-            table.add_row(point, "", "failed" if run else "not over", "", "", "")
-            continue
-        for name, entry in run.metrics.items():
-            low, high = (("" if bound is None else f"{bound:.4g}") for bound in entry["ci95"])
-            value = "undefined" if entry["value"] is None else f"{entry['value']:.6g}"
-            table.add_row(point, name, value, f"{low} to {high}", str(entry["n"]), entry["protocol"]["id"])
-    # Into a file or a pipe nothing is wrapped.
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def _failures(results: Path, record: "SweepRecord", records: "Records") -> list[str]:

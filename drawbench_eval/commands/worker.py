@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any
 
-from drawbench_eval.commands.resources import threads
+from drawbench_eval.commands.resources import given_threads
 
 Generators = Mapping[str, tuple[str, str]]
 
@@ -71,7 +71,7 @@ class Worker:
                 **os.environ,
                 # What this process can import, that one can.
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                "OMP_NUM_THREADS": str(threads()),
+                **given_threads(),
             },
         )
         # Through our own stderr, where a live table stands.

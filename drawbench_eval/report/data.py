@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.mechanism import find
 from drawbench_eval.analysis.paired import num_shared, read_scores
 from drawbench_eval.analysis.ratings_document import RatingsDocument
+from drawbench_eval.analysis.selection import Choice, best_of_same_samples, choose
 from drawbench_eval.analysis.training import training_series
 from drawbench_eval.runs.sweep import SweepRecord, read_sweep
 
@@ -55,7 +57,8 @@ class ReportData:
     `sweep` is None for a report on all runs of a folder; `scores` holds the per-sample table of each
     complete run; `alignments` and `distance` are the metrics on the axes; `fronts` and `pairs` are by
     alignment; `featured` names the curves that are drawn in colour and compared; `mixed` tells of protocols
-    that were mixed on request; `ratings` are what people said.
+    that were mixed on request; `ratings` are what people said; `best` is the best run of each metric, found
+    on these same samples; `choices` are settings that other samples chose, where that was asked for.
     """
 
     name: str
@@ -74,6 +77,8 @@ class ReportData:
     ablations: tuple[Ablation, ...]
     mixed: bool
     ratings: tuple[RatingsDocument, ...] = ()
+    best: Mapping[str, str] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
 
     @property
     def complete(self) -> tuple[Run, ...]:
@@ -125,10 +130,12 @@ def load_sweep(
     allow_mixed: bool = False,
     axes: Axes = Axes(),
     ablation: AblationPlan | None = None,
+    selection: Literal["fixed", "split"] = "fixed",
 ) -> ReportData:
     """The report data of the sweep `name` under `results`, or of all runs there when `name` is None.
 
-    Without an `ablation` one is made where a single factor besides guidance varies. Raises ValueError when
+    Without an `ablation` one is made where a single factor besides guidance varies. `selection="split"` adds
+    what one seed chose and another measured. Raises ValueError when
     there is no such sweep or no complete run, when an axis is no metric of the runs, and when numbers of one
     metric are of unlike protocol (naming the keys) unless `allow_mixed`.
     """
@@ -172,6 +179,8 @@ def load_sweep(
         if plan is None
         else ablate(runs, scores, metrics, plan, alignments=alignments, distance=distance),
         mixed=any(len(info.protocols) > 1 for info in metrics.values()),
+        best=best_of_same_samples(runs, metrics),
+        choices=choose(runs, metrics) if selection == "split" else (),
     )
 
 

@@ -26,6 +26,7 @@ from drawbench_eval.report.numbers import column_decimals, fixed
 from drawbench_eval.report.provenance import provenance_section
 from drawbench_eval.report.published_panel import published_section
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
+from drawbench_eval.report.selection_section import selection_section
 from drawbench_eval.report.tables import points_table
 from drawbench_eval.report.training_sections import training_section
 
@@ -48,6 +49,7 @@ def build_report(data: ReportData) -> Report:
         curves_section(data),
         fronts_section(data),
         evidence_section(data),
+        selection_section(data),
         _points(data),
         _samples(data),
         categories_section(data),
@@ -127,6 +129,8 @@ def _best(data: ReportData) -> list[str]:
 
 def _points(data: ReportData) -> Section:
     caption = "All complete runs, with 95 % intervals. ↑: higher is better, ↓: lower is better."
+    if data.best:
+        caption += " *: the best of its column, picked on these same samples and so too good."
     if data.fronts:
         where = f"the panels of {refer('pareto')} in which" if len(data.fronts) > 1 else "whether"
         caption += f" Front: {where} the run is on the Pareto front, as observed."

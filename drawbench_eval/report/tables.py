@@ -65,7 +65,10 @@ def points_table(data: ReportData) -> Table:
             cells = [Cell(text=curve.name, key=order)]
             shown = "–" if curve.is_set else f"{weight:g}"
             cells += [Cell(text=shown, key=weight)] if guided else []
-            cells += [_metric_cell(run, name, digits[name]) for name in names]
+            cells += [
+                _metric_cell(run, name, digits[name], is_best=data.best.get(name) == run.run_id)
+                for name in names
+            ]
             scored = [int(entry["n"]) for entry in run.metrics.values()]
             count = max(scored, default=0)
             less = f"min {min(scored)}" if scored and min(scored) != count else ""
@@ -87,13 +90,17 @@ def points_table(data: ReportData) -> Table:
     )
 
 
-def _metric_cell(run: Run, name: str, digits: int) -> Cell:
+BEST = " *"
+"""Stands beside the best value of a column, which is too good: it was picked on these same samples."""
+
+
+def _metric_cell(run: Run, name: str, digits: int, *, is_best: bool) -> Cell:
     entry = run.metrics.get(name)
     if entry is None or entry["value"] is None:
         return Cell(text="–", key=-1e308)
     low, high = interval(entry)
     return Cell(
-        text=fixed(float(entry["value"]), digits),
+        text=fixed(float(entry["value"]), digits) + (BEST if is_best else ""),
         detail=f"{fixed(low, digits)} to {fixed(high, digits)}",
         key=float(entry["value"]),
     )
@@ -127,6 +134,8 @@ def points_frame(data: ReportData) -> pd.DataFrame:
     fronts = {alignment: data.front_ids(alignment) for alignment in data.fronts}
     on = [" ".join(name for name, ids in fronts.items() if run_id in ids) for run_id in frame["run_id"]]
     frame.insert(3, "front", on)
+    best = [" ".join(name for name, own in data.best.items() if own == run_id) for run_id in frame["run_id"]]
+    frame.insert(4, "best_of_same_samples", best)
     return frame
 
 

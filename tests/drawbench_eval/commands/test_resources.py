@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from drawbench_eval.commands import resources
-from drawbench_eval.commands.resources import Gpu, num_ranks, threads
+from drawbench_eval.commands.resources import Gpu, given_threads, num_ranks, threads
 
 NAMES = ("GPU-a", "GPU-b")
 
@@ -12,6 +12,9 @@ def test_threads_are_what_the_launcher_says_then_what_slurm_gave() -> None:
     assert threads({"OMP_NUM_THREADS": "3", "SLURM_CPUS_PER_TASK": "8"}) == 3
     assert threads({"SLURM_CPUS_PER_TASK": "8"}) == 8
     assert threads({}) >= 1
+    assert given_threads({"SLURM_CPUS_PER_TASK": "8"}) == {"OMP_NUM_THREADS": "8"}
+    # Torch knows best how many suit this machine.
+    assert given_threads({}) == {}
 
 
 def test_a_job_with_gpus_has_a_rank_for_each_unless_it_is_told() -> None:

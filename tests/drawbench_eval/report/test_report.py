@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -8,12 +9,14 @@ import pandas as pd
 import pytest
 
 from drawbench_eval.analysis.curves import THRESHOLD
+from drawbench_eval.analysis.selection import Choice
 from drawbench_eval.report import load_sweep, write_report
 from drawbench_eval.report.blocks import DataTable, Gallery, Pairs, Picture
 from drawbench_eval.report.document import as_json, to_pdf
 from drawbench_eval.report.grids import make_grids
 from drawbench_eval.report.html import to_html
 from drawbench_eval.report.sections import build_report
+from drawbench_eval.report.selection_section import selection_section
 
 NAME = "guidance_x_threshold"
 VOID = {"meta", "br", "img", "link", "hr"}
@@ -159,9 +162,35 @@ def test_the_points_table_has_every_run_once_with_interval(report, data):
     entry = next(run for run in data.complete if run.label == "dynamic-w4").metrics["fd_scenes"]
     row = next(row for row in table.rows if row[0].text == "dynamic" and row[1].text == "4")
     cell = row[table.columns.index("Fréchet distance")]
-    assert cell.text == f"{entry['value']:.1f}"
+    assert cell.text.removesuffix(" *") == f"{entry['value']:.1f}"
     assert cell.detail == f"{entry['ci95'][0]:.1f} to {entry['ci95'][1]:.1f}"
     assert cell.key == entry["value"]
+
+
+def test_the_best_of_the_same_samples_is_marked_in_the_table_and_its_file(report, data, written):
+    block = next(block for block in blocks(report, DataTable) if block.name == "points")
+    marked = [
+        (row[-1].text, column)
+        for row in block.table.rows
+        for column, cell in zip(block.table.columns, row, strict=True)
+        if cell.text.endswith(" *")
+    ]
+    assert len(marked) == len(data.metrics)
+    lowest = min(data.complete, key=lambda run: run.metrics["fd_scenes"]["value"])
+    assert (lowest.run_id, "Fréchet distance") in marked
+    assert "picked on these same samples" in block.caption
+    frame = pd.read_csv(written[0] / "tables" / "points.csv").set_index("run_id")
+    assert "fd_scenes" in frame.loc[lowest.run_id, "best_of_same_samples"].split()
+
+
+def test_what_other_samples_chose_has_a_table(data):
+    first, second = data.curves[0].runs[:2]
+    choice = Choice(curve="static", metric="fd_scenes", weight=2.5, chosen_on=first, reported=second)
+    (table,) = selection_section(replace(data, choices=(choice,))).blocks
+    (row,) = table.table.rows
+    assert (row[0].text, row[2].text, row[5].text) == ("static", "2.5", choice.protocol_id)
+    assert (row[3].key, row[4].key) == tuple(run.metrics["fd_scenes"]["value"] for run in (first, second))
+    assert selection_section(data).blocks == ()
 
 
 def test_figures_and_tables_are_numbered_in_order(report):
