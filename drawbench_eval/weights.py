@@ -12,6 +12,7 @@ import pickle
 import struct
 import urllib.error
 import urllib.request
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,10 @@ def load_state(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of a protocol of pickle that it may not read; then it raises too.
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # Torch's own message advises to load the file in the way that executes it.
         raise ValueError(f"{path}: not a file of tensors (damaged, or it holds more than that)") from error

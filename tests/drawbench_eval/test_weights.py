@@ -306,7 +306,6 @@ def test_tensors_come_back_as_they_were_saved(tmp_path: Path, options: dict[str,
     assert read["b"] == 7
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize(
     ("dress", "unpickle"),
     [
@@ -369,7 +368,6 @@ def test_tensors_without_names_are_refused(tmp_path: Path, state: object, kind: 
         load_state(tmp_path / "a.pth")
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}])
 def test_no_damage_leads_to_another_error(tmp_path: Path, options: dict[str, object]) -> None:
     whole = saved({"a.weight": torch.ones(3, 4), "b": torch.zeros(2)}, **options)
