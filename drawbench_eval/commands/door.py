@@ -132,17 +132,23 @@ def _known_options(group: str) -> list[str]:
 
 
 def _known_keys() -> list[str]:
-    """The dotted keys of the verb in sys.argv[0], at its defaults."""
+    """The dotted keys of the verb in sys.argv[0], with the groups that its words choose."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            config = compose(sys.argv[0].split()[-1])
+            config = compose(sys.argv[0].split()[-1], [word for word in sys.argv[1:] if _chooses_group(word)])
     except HydraException:
         return []
     return dotted_keys(cast(Mapping[str, Any], OmegaConf.to_container(config, resolve=False)))
+
+
+def _chooses_group(word: str) -> bool:
+    """Whether it is an override such as model=folder, of an option that there is."""
+    group, _, option = word.partition("=")
+    return option.isidentifier() and (conf_folder() / group / f"{option}.yaml").is_file()
 
 
 def dotted_keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:

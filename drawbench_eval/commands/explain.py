@@ -8,6 +8,7 @@ from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationKeyError,
+    InterpolationToMissingValueError,
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
@@ -31,8 +32,10 @@ def one_line(
     if unknown and isinstance(error, HydraException | ConfigKeyError | ConfigAttributeError):
         return _unknown_key(error, unknown, known_keys())
     if isinstance(error, MissingMandatoryValue):
-        key = str(error.full_key)
-        return f"{key}: a value is needed; write {key}=..."
+        return _needed(str(error.full_key))
+    if isinstance(error, InterpolationToMissingValueError):
+        # What the setting refers to, not the one that does.
+        return _needed(str(error).partition("Missing mandatory value: ")[2].split()[0])
     if isinstance(error, InterpolationKeyError):
         return f"{error.full_key}: {_first_line(error)}"
     if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
@@ -40,6 +43,10 @@ def one_line(
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _first_line(error)
     return " ".join(str(error).split())
+
+
+def _needed(key: str) -> str:
+    return f"{key}: a value is needed; write {key}=..."
 
 
 def _not_an_override(word: str) -> str:

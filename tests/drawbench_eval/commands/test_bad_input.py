@@ -82,6 +82,21 @@ def test_a_value_that_is_needed(run: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("results"))
 
 
+def test_the_settings_of_the_model_that_was_chosen_are_named(run: Run) -> None:
+    result = run("generate", "model=deepfloyd_if", "model.path=nowhere")
+    assert result.code == 2
+    assert result.err.startswith("error: model.path: no such setting")
+    assert "model.path or" not in result.err
+    result = run("evaluate", "model=folder", "model.patern=x")
+    assert result.err == "error: model.patern: no such setting; did you mean model.pattern or model.path?\n"
+
+
+def test_an_experiment_without_its_folder(run: Run, tmp_path: Path) -> None:
+    result = run("compare", "experiment=visor_compare")
+    assert (result.code, result.err) == (2, "error: folder: a value is needed; write folder=...\n")
+    assert not list(tmp_path.glob("results"))
+
+
 def test_a_bad_point_is_found_before_the_first_starts(run: Run, small: Small, tmp_path: Path) -> None:
     result = run("evaluate", *small, "-m", "model.threshold=static,foo")
     assert result.code == 2
