@@ -1,12 +1,14 @@
 """Base sampling: ours against diffusers' DeepFloyd IF and imagen-pytorch, and what each trick gives.
 
-    python benchmarks/sampling.py [--quick] [--threads N] [--write]
+    python benchmarks/sampling.py [--quick] [--threads N] [--batch N] [--steps N] [--rounds N] [--eager]
+        [--write]
 
 One process, the same machine; FLOPs of a forward within 5 % and parameters within 10 % of ours, the same
 steps, batch, guidance, threads and text; random weights. Rounds go through all of them in turn, so that a
-machine that gets slower slows all; the tables show medians. The tables after that: each trick of ours on and
-off; the Efficient U-Net against the plain one at 64 -> 256; with a GPU also the base of 2B parameters.
---quick is for seeing that it runs: one round of two steps, no compilation, the smallest networks.
+machine that gets slower slows all; the tables show medians, with one thread of the process's own time. The
+tables after that: each trick of ours on and off; the Efficient U-Net against the plain one at 64 -> 256; with
+a GPU also the base of 2B parameters. --quick is for seeing that it runs: one round of two steps, no
+compilation, the smallest networks.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import numpy as np
 import torch
 from sampling_2b import largest_table, peak_flops
 from sampling_pair import Shape, pair_table
-from sampling_tools import LARGE, SAMPLERS, SMALL, Run, Sampler
+from sampling_tools import LARGE, SAMPLERS, SMALL, Run, Sampler, clock
 from sampling_tricks import tricks
 from tables import machine, show, table
 
@@ -36,7 +38,12 @@ from drawbench_eval.generators.device import resolve_precision
 FLOPS_APART, PARAMETERS_APART = 0.05, 0.10
 # At equal precision; as each is documented to be run.
 NOT_SLOWER, AS_DOCUMENTED = 1.0, 1.5
-
+NUMBERS = {
+    "threads": "threads of torch (default: its own choice)",
+    "batch": "images together, on the CPU",
+    "steps": "steps of sampling, on the CPU",
+    "rounds": "rounds that count, on the CPU",
+}
 
 # Who, and how: "ours" and "bfloat16", or a trick and "with".
 Key = tuple[str, str]
@@ -61,6 +68,8 @@ def main() -> None:
     devices = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
     for device in devices:
         settings = settings_of(device, quick=options.quick)
+        if device == "cpu":
+            settings = _changed(settings, options)
         parts += [against_peers(device, settings), tricks_table(device, settings), pair_table(settings.pair)]
     if "cuda" in devices and not options.quick:
         peak = peak_flops(options.peak_tflops)
@@ -77,6 +86,17 @@ def settings_of(device: str, *, quick: bool) -> Settings:
     return Settings(Run(batch=32, steps=32), 5, True, Shape("paper", device, 8, 16, 3))
 
 
+def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
+    """With what the command line says."""
+    run = settings.run
+    run = replace(run, batch=options.batch or run.batch, steps=options.steps or run.steps)
+    rounds = options.rounds or settings.rounds
+    compiled = settings.compiled and not options.eager
+    return settings._replace(
+        run=run, rounds=rounds, compiled=compiled, pair=settings.pair._replace(rounds=rounds)
+    )
+
+
 def against_peers(device: str, settings: Settings) -> str:
     """Ours and the peers that are installed."""
     samplers = [sampler for name in SAMPLERS if (sampler := _made(name, device))]
@@ -87,7 +107,7 @@ def against_peers(device: str, settings: Settings) -> str:
         for sampler in samplers
         for precision in ("float32", "bfloat16")
     }
-    seconds = interleaved(runs, settings.rounds, f"{device}: peers")
+    seconds = interleaved(runs, settings.rounds, device, "peers")
     parts = [
         f"## Base sampling at 64x64, {device}: {_words(settings.run)}",
         _sizes(samplers),
@@ -107,7 +127,7 @@ def tricks_table(device: str, settings: Settings) -> str:
         for name, ways in both.items()
         for way, sample in zip(("without", "with"), ways, strict=True)
     }
-    seconds = interleaved(runs, settings.rounds, f"{device}: tricks")
+    seconds = interleaved(runs, settings.rounds, device, "tricks")
     rows = [
         [
             name,
@@ -125,16 +145,17 @@ def tricks_table(device: str, settings: Settings) -> str:
 
 
 def interleaved(
-    runs: Mapping[tuple[str, str], Callable[[], object]], rounds: int, what: str
-) -> dict[tuple[str, str], float]:
+    runs: Mapping[Key, Callable[[], object]], rounds: int, device: str, what: str
+) -> dict[Key, float]:
     """Median seconds of each; all once before, which does not count, and then in turn."""
     times: dict[Key, list[float]] = {key: [] for key in runs}
+    now = clock(device)
     for number in range(rounds + 1):
-        _say(f"{what}, round {number} of {rounds}")
+        _say(f"{device}: {what}, round {number} of {rounds}")
         for key, run in runs.items():
-            started = time.perf_counter()
+            started = now()
             run()
-            times[key].append(time.perf_counter() - started)
+            times[key].append(now() - started)
     return {key: float(np.median(found[1:])) for key, found in times.items()}
 
 
@@ -203,17 +224,24 @@ def _words(run: Run) -> str:
 
 def _title(options: argparse.Namespace) -> str:
     quick = " --quick" if options.quick else ""
+    numbers = {name: getattr(options, name) for name in NUMBERS}
+    given = "".join(f" --{name} {value}" for name, value in numbers.items() if value)
+    given += " --eager" * options.eager
+    whose = " of the process's own" if clock("cpu") is time.process_time else ""
     return (
-        f"# Sampling\n\n`python benchmarks/sampling.py{quick} --write`: random weights, "
-        f"{torch.get_num_threads()} threads, medians of rounds that take turns.\nTime is that of the whole "
-        "call, text states given: projection of the text, all steps, thresholding, 8 bits."
+        f"# Sampling\n\n`python benchmarks/sampling.py{quick}{given} --write`: random weights, "
+        f"{torch.get_num_threads()} threads, medians of rounds that take turns, in seconds{whose}.\n"
+        "Time is that of the whole call, text states given: projection of the text, all steps, thresholding, "
+        "8 bits."
     )
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="only see that it runs")
-    parser.add_argument("--threads", type=int, help="threads of torch (default: its own choice)")
+    for name, what in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=int, help=what)
+    parser.add_argument("--eager", action="store_true", help="no row for torch.compile on the CPU")
     parser.add_argument("--peak-tflops", type=float, help="of a GPU that is not known here")
     parser.add_argument("--write", action="store_true", help="keep the tables in benchmarks/results")
     return parser.parse_args()

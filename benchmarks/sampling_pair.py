@@ -10,7 +10,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from fid_memory import peak_mb
-from sampling_tools import count_flops, count_parameters, in_channels_last, text_states
+from sampling_tools import clock, count_flops, count_parameters, in_channels_last, text_states
 from tables import table
 
 from imagen_ref.efficient_unet import EfficientUNetConfig
@@ -145,13 +144,13 @@ def measure(name: str, shape: Shape) -> Measured:
 
 def seconds_of(work: Callable[[], object], rounds: int, device: str) -> float:
     """The median time of one call; the first, which warms up, does not count."""
-    times = []
+    times, now = [], clock(device)
     for _ in range(rounds + 1):
         _wait(device)
-        started = time.perf_counter()
+        started = now()
         work()
         _wait(device)
-        times.append(time.perf_counter() - started)
+        times.append(now() - started)
     return float(np.median(times[1:]))
 
 

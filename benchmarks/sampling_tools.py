@@ -8,6 +8,7 @@ are given the same text states.
 from __future__ import annotations
 
 import copy
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -243,6 +244,11 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "diffusers": diffusers_if,
     "imagen-pytorch": imagen_pytorch,
 }
+
+
+def clock(device: str) -> Callable[[], float]:
+    """Seconds: the process's own where one thread of a CPU computes, so that other work counts little."""
+    return time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
 
 
 def count_flops(forward: Callable[[], object]) -> int:

@@ -53,6 +53,46 @@ def test_every_training_composes_and_opens_with_its_command_and_cost(name: str) 
 
 
 @pytest.mark.parametrize(
+    ("name", "baseline", "varies"),
+    [
+        ("base_t5_small", "base_t5_middle", {"text_encoder", "text_dim"}),
+        ("base_t5_large", "base_t5_middle", {"text_encoder", "text_dim"}),
+        ("base_clip_text", "base_t5_middle", {"text_encoder"}),
+        ("base_t5_random", "base_t5_middle", {"text_encoder"}),
+        ("base_t5_joint", "base_t5_random", {"learn_encoder"}),
+        ("base_mean_pooling", "base_t5_middle", {"text_conditioning"}),
+        ("base_attention_pooling", "base_t5_middle", {"text_conditioning"}),
+        ("base_small", "base_t5_middle", {"channels", "head_dim"}),
+        ("base_large", "base_t5_middle", {"channels"}),
+        ("sr64_no_augmentation", "sr64_efficient", {"max_aug_level"}),
+    ],
+)
+def test_an_ablation_changes_its_factor_alone(name: str, baseline: str, varies: set[str]) -> None:
+    """Data, budget of images and all else are those of the baseline, the name of the stage included."""
+    one, other = (_flat(composed(f"scenes/{each}")) for each in (name, baseline))
+    differing = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    assert {key.rpartition(".")[2] for key in differing - {"name"}} == varies
+    assert "stage.name" not in differing
+
+
+def _flat(values: dict[str, Any], at: str = "") -> dict[str, Any]:
+    """Dotted key -> value."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{at}{key}.") if isinstance(value, dict) else {f"{at}{key}": value}
+    return found
+
+
+def test_the_two_super_resolutions_differ_in_their_network_alone() -> None:
+    (efficient, how, settings), (plain_one, its, other) = (
+        stage_of(f"scenes/{name}") for name in ("sr64_efficient", "sr64_unet")
+    )
+    assert efficient == replace(plain_one, network=efficient.network)
+    assert how == replace(its, checkpoint_every=how.checkpoint_every)
+    assert settings.data == other.data
+
+
+@pytest.mark.parametrize(
     ("name", "preset", "overrides"),
     [
         ("paper/base", "base_2b", ()),
