@@ -88,12 +88,13 @@ def settings_of(device: str, *, quick: bool) -> Settings:
 
 def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
     """With what the command line says."""
-    run = settings.run
-    run = replace(run, batch=options.batch or run.batch, steps=options.steps or run.steps)
+    given = {name: value for name in ("batch", "steps") if (value := getattr(options, name))}
     rounds = options.rounds or settings.rounds
-    compiled = settings.compiled and not options.eager
     return settings._replace(
-        run=run, rounds=rounds, compiled=compiled, pair=settings.pair._replace(rounds=rounds)
+        run=replace(settings.run, **given),
+        rounds=rounds,
+        compiled=settings.compiled and not options.eager,
+        pair=settings.pair._replace(rounds=rounds, **given),
     )
 
 
