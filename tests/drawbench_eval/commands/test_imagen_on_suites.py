@@ -35,7 +35,7 @@ def make_checkpoint(folder: Path, name: str, *, width: int) -> None:
         text_dim=width, text_width=32,
     )  # fmt: skip
     sr = EfficientUNetConfig(
-        side=256, channels=(32, 32), num_res_blocks=(1, 1), stem_channels=32, num_heads=1, text_dim=width,
+        side=256, channels=(32, 32, 32, 32), num_res_blocks=(1, 1, 1, 1), stem_channels=32, num_heads=1, text_dim=width,
         text_width=32,
     )  # fmt: skip
     stages = (
