@@ -59,7 +59,8 @@ def train_stage(
         data: images with captions.
         encoder: the text encoder, which stays as it is; with `config.learn_encoder` a copy learns.
         folder: where checkpoint, log and weights go.
-        initial: a trained stage whose weights the first step starts from; None draws fresh ones.
+        initial: a trained stage whose weights the first step starts from; None draws fresh ones. With an
+            encoder that is not its own, the text's whitening is fitted anew and the rest has to learn it.
         device: where the network is trained; the encoder is best there too.
         ranks: this process among those that train together (`join_ranks`); the first one writes.
         report: called after every step.
@@ -68,8 +69,8 @@ def train_stage(
         The path of the weights.
 
     Raises:
-        ValueError: for settings that the stage has no use for, for an `initial` of another network or
-            encoder, for an encoder that cannot learn, for a batch that ranks and micro-batches cannot share
+        ValueError: for settings that the stage has no use for, for an `initial` of another network,
+            for an encoder that cannot learn, for a batch that ranks and micro-batches cannot share
             equally, and when the checkpoint in the folder belongs to another stage or was made with other
             settings or data.
         FloatingPointError: on a loss or gradient that is not finite, naming step and samples.
@@ -169,18 +170,19 @@ def _start(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network: Any = stage.make_network()
-    if initial is None:
-        _fit_whitening(network, data, encoder)
-    else:
+    if initial is not None:
         _start_from(initial, stage, network)
+    if initial is None or initial.config.text_encoder != stage.text_encoder:
+        _fit_whitening(network, data, encoder)
     if config.checkpoint_activations:
         checkpoint_activations(network)
     return network
 
 
 def _start_from(initial: Stage, stage: StageConfig, network: Any) -> None:
-    """Gives the network the weights of a trained one: all but the name and the crops must be the same."""
-    before, now = (replace(config, name="", crop_side=None).to_json() for config in (initial.config, stage))
+    """Gives the network the weights of a trained one, equal in all but name, crops and text encoder."""
+    own: dict[str, Any] = {"name": "", "crop_side": None, "text_encoder": {}}
+    before, now = (replace(config, **own).to_json() for config in (initial.config, stage))
     for name, value in now.items():
         if before[name] != value:
             raise ValueError(f"initial: its {name} is {before[name]}, the stage to train has {value}")

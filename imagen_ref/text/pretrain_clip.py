@@ -97,7 +97,10 @@ def pretrain_clip(
         logits = scale * out.image_embeds @ out.text_embeds.T
         return 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
 
-    optimise(model, loss_of, config, folder / "training.pt", report=report)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    optimise(model, loss_of, config, optimizer, folder / "training.pt", report=report)
     with torch.random.fork_rng(devices=[]):
         tower: Any = CLIPTextModel(model.config.text_config)
     inner = model.text_model.state_dict()

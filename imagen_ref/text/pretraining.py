@@ -1,4 +1,4 @@
-"""The loop in which text encoders are pretrained: AdamW, warm-up and half a cosine, exact resume."""
+"""The loop in which text encoders are pretrained: warm-up and half a cosine, exact resume."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def optimise(
     model: Any,
     loss_of: Callable[[int], Tensor],
     config: Schedule,
+    optimizer: torch.optim.Optimizer,
     checkpoint: Path,
     *,
     report: Callable[[int, float, float], None] = lambda *_: None,
@@ -48,6 +49,7 @@ def optimise(
         model: what is trained.
         loss_of: step -> loss, made from the step's number alone.
         config: a frozen dataclass.
+        optimizer: of the model's weights.
         checkpoint: where the state for resuming goes.
         report: called with (step, loss, seconds since start).
 
@@ -55,9 +57,6 @@ def optimise(
         ValueError: when the checkpoint belongs to another configuration.
         FloatingPointError: on a loss that is not finite, naming the step.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
     first = _resume(checkpoint, config, model, optimizer)
     started = time.monotonic()
     for step in range(first, config.num_steps):

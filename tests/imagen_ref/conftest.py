@@ -34,8 +34,8 @@ class WordEncoder:
 
     def _states(self, words: list[str]) -> torch.Tensor:
         rows = [
-            torch.randn(self.dim, generator=torch.Generator().manual_seed(zlib.crc32(word.encode())))
-            for word in words
+            torch.randn(self.dim, generator=torch.Generator().manual_seed(zlib.crc32(seed.encode())))
+            for seed in (f"{self.identity['weights_sha256']} {word}" for word in words)
         ]
         return torch.stack(rows) if rows else torch.zeros(0, self.dim)
 

@@ -209,17 +209,31 @@ class TestInitialWeights:
         for name, tensor in initial.network.state_dict().items():
             assert torch.equal(load_file(path)[name].float(), tensor)
 
-    def test_another_network_or_encoder_is_refused(
-        self, base_config: StageConfig, encoder: TextEncoder, other_encoder: TextEncoder, tmp_path: Path
+    def test_another_network_is_refused(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
     ) -> None:
         short = replace(CONFIG, num_steps=1)
         initial = Stage.load(train_stage(base_config, short, Plains(), encoder, tmp_path / "first"))
         other = replace(base_config, prediction="v")
         with pytest.raises(ValueError, match=r"initial: its prediction is eps, the stage to train has v"):
             train_stage(other, short, Plains(), encoder, tmp_path / "second", initial=initial)
-        with pytest.raises(ValueError, match=r"initial: its text_encoder is .*w0.* has .*w1"):
-            train_stage(base_config, short, Plains(), other_encoder, tmp_path / "second", initial=initial)
         assert not list((tmp_path / "second").glob("*.pt"))
+
+    def test_another_encoder_is_learned_from_there_its_whitening_fitted_first(
+        self, base_config: StageConfig, encoder: TextEncoder, other_encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        """Of the weights, only the map that whitens the text is another, that of a fresh start."""
+        config = replace(base_config, network=replace(base_config.network, whiten_text=True))
+        still = replace(CONFIG, num_steps=1, learning_rate=0.0)
+        initial = Stage.load(train_stage(config, still, Plains(), encoder, tmp_path / "first"))
+        fresh = load_file(train_stage(config, still, Plains(), other_encoder, tmp_path / "fresh"))
+        path = train_stage(config, still, Plains(), other_encoder, tmp_path / "second", initial=initial)
+        assert Stage.load(path).config.text_encoder == other_encoder.identity
+        before, now = initial.network.state_dict(), load_file(path)
+        differ = {name for name in now if not torch.equal(now[name].float(), before[name])}
+        assert differ == {"text.whitening.mean", "text.whitening.matrix"}
+        for name in differ:
+            assert torch.equal(now[name], fresh[name])
 
     def test_a_run_stays_with_those_that_it_began_with(
         self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
