@@ -4,8 +4,10 @@ A command that fetches something says so in its comment; it runs here only where
 """
 
 import json
+import os
 import re
 import shlex
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -150,6 +152,46 @@ def test_the_commands_of_a_recipe_run(run: Run, heading: str, tmp_path: Path) ->
         assert done.code == 0, (words, done.err)
         num_run += 1
     assert num_run >= 2
+
+
+def test_the_program_of_the_page_makes_images(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = section_of("models.md", "I have a model")
+    python = re.search(r"```python\n# (elsewhere/gen.py)\n(.*?)```", section, re.DOTALL)
+    assert python is not None
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / python[1]).write_text(python[2])
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (command,) = (
+        words for block in SH.findall(section) for words, _ in commands_of(block) if "=command" in words[2]
+    )
+    done = run(*command[1:], *FEW)
+    assert done.code == 0, done.err
+    assert len(list(tmp_path.glob("results/samples/gen-*/*.png"))) == 3
+
+
+def test_the_model_in_one_line_of_the_page_is_swept(run: Run, tmp_path: Path) -> None:
+    section = section_of("extend.md", "A model in one line")
+    python = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert python is not None
+    (tmp_path / "grey.py").write_text(python[1])
+    ((words, _),) = commands_of(SH.findall(section)[0])
+    done = run(*words[1:], *FEW)
+    assert done.code == 0, done.err
+    assert done.err.splitlines()[-1] == "3 of 3 points complete"
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/runs/*/run.json")]
+    assert {record["factors"]["model.settings.shade"] for record in records} == {64, 128, 255}
+    assert {record["counts"]["blank"] for record in records} == {0}
+
+
+def test_the_sweep_of_the_tutorial_is_that_of_the_readme_and_its_other_commands_run(run: Run) -> None:
+    blocks = SH.findall(section_of("tutorial.md", "A sweep of one's own"))
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8").replace(".venv/bin/", "")
+    assert f"```sh\n{blocks[0]}```" in readme
+    for words, _ in commands_of(blocks[1]):
+        done = run(*words[1:])
+        assert done.code == 0, done.err
 
 
 def test_the_five_commands_from_survey_to_bar_chart_run(run: Run, tmp_path: Path) -> None:
