@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 from pathlib import Path
@@ -81,3 +82,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         ensure_folder(tmp_path / "file" / "results")
     with pytest.raises(ValueError, match="cannot be made"), atomic_path(tmp_path / "file" / "x" / "a.txt"):
         pass
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(OSError, match="No space left") as raised, atomic_path(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.filename == str(path)
+    assert not list(tmp_path.iterdir())
