@@ -377,6 +377,27 @@ def test_clustered_errors_are_the_spread_over_repeated_draws_single_and_paired()
     assert error_paired < 0.5 * error_single
 
 
+def test_errors_are_those_of_the_bootstrap_over_prompts_where_that_holds() -> None:
+    """n = 160 d. At n = 15 d and below the bootstrap itself is a third and more too wide."""
+    rng = np.random.default_rng(6)
+    clusters = np.repeat(np.arange(120), 4)
+    x = rng.normal(size=(120, 3))[clusters] + rng.normal(size=(480, 3)) @ rng.normal(size=(3, 3))
+    y = 1.2 * x + 0.3 * rng.normal(size=x.shape)
+    reference = given_moments([0.5, 0.0, 0.0], np.diag([1.0, 2.0, 0.5]))
+
+    def distances(images: Array) -> tuple[float, float]:
+        a, b = (frechet_distance(weighted(z, images / images.sum(), 480), reference) for z in (x, y))
+        return a, b - a
+
+    drawn = rng.multinomial(120, np.full(120, 1 / 120), size=800)[:, clusters].astype(float)
+    bootstrap = np.std([distances(images) for images in drawn], axis=0, ddof=1)
+    of_x, of_y = (influence_function(Moments.of(z), reference)(z) for z in (x, y))
+    errors = [clustered_mean(values, clusters).standard_error for values in (of_x, of_y - of_x)]
+    np.testing.assert_allclose(errors, bootstrap, rtol=0.1)
+    # As if images were drawn one by one, it would be another figure.
+    assert clustered_mean(of_x, np.arange(480)).standard_error < 0.85 * bootstrap[0]
+
+
 def test_equal_images_have_no_influence_and_raise_nothing() -> None:
     x = np.ones((6, 4))
     reference = Moments.of(features(np.random.default_rng(0), 30, 4))
