@@ -53,8 +53,8 @@ def main() -> None:
     ]
     show(
         "forecast",
-        f"# The forecast of a sweep, and the sweep\n\n`python benchmarks/forecast.py --write`: "
-        f"`evaluate -m experiment={options.experiment}`, {found[1]} points.",
+        f"# The forecast of a sweep, and the sweep\n\n`python benchmarks/forecast.py --write`:\n"
+        f"`evaluate -m {' '.join(words[1:])}`, {found[1]} points.",
         machine(),
         table(
             ["", "forecast", "the sweep", "forecast / sweep"],

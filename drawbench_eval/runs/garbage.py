@@ -49,6 +49,9 @@ def collect(results: Path) -> Collected:
                 sizes.append(_remove(path))
         if sizes:
             removed.append(Kept(kind=kind.name, num_files=len(sizes), num_bytes=sum(sizes)))
+    unfinished = [_remove(path) for path in _unfinished(results) if path.stat().st_mtime < old]
+    if unfinished:
+        removed.append(Kept(kind="runs, unfinished", num_files=len(unfinished), num_bytes=sum(unfinished)))
     return Collected(removed=tuple(removed), num_pointed_to=num_pointed_to, num_young=num_young)
 
 
@@ -64,6 +67,11 @@ def pointed_to(results: Path) -> set[str]:
                     f"{path}: not a chunk's record ({error}); delete it, and its samples are made again"
                 ) from error
     return found
+
+
+def _unfinished(results: Path) -> list[Path]:
+    """What killed processes left in runs and sample sets."""
+    return [path for folder in ("runs", "samples") for path in (results / folder).rglob(".tmp-*")]
 
 
 def _remove(path: Path) -> int:

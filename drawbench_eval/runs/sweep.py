@@ -41,8 +41,12 @@ def check_name(name: str) -> str:
 
 
 def default_name(overrides: Sequence[str], experiment: str | None) -> str:
-    """The experiment's name, or a short hash of the overrides: the same command is the same sweep."""
-    return experiment.replace("/", "-") if experiment else f"sweep-{digest(sorted(overrides))[:8]}"
+    """The experiment's name, or a short hash of the overrides: the same command is the same sweep.
+
+    So is the same command with retry_failed=true.
+    """
+    lasting = sorted(word for word in overrides if not word.startswith("retry_failed="))
+    return experiment.replace("/", "-") if experiment else f"sweep-{digest(lasting)[:8]}"
 
 
 def sweep_path(results: Path, name: str) -> Path:

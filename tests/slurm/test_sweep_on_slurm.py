@@ -50,7 +50,7 @@ def evaluate(
 ) -> str:
     program = str(Path(sys.executable).with_name("drawbench-eval"))
     command = [program, "evaluate", "-m", *sweep, f"results={results}", *overrides]
-    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=1700)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 

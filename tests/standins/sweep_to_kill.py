@@ -55,33 +55,30 @@ class Phases:
         before, self._at = self._at, phase
         self._write(phase)
         self.begun[phase] += 1
-        now = self._moment is not None and (phase, self.begun[phase]) == (
-            self._moment.phase,
-            self._moment.nth,
-        )
-        late = now and self._begin(self._moment)
+        chosen = self._moment
+        now = chosen is not None and (phase, self.begun[phase]) == (chosen.phase, chosen.nth)
+        if chosen is not None and now:
+            self._start_clock(chosen)
         started = time.monotonic()
         try:
             yield
         finally:
-            if late:
+            # Faster than usual: the clock still runs.
+            if now:
                 _kill()
             self.seconds[phase] += time.monotonic() - started
             self._at = before
             self._write(before)
 
-    def _begin(self, moment: Moment | None) -> bool:
-        """Kills now, or starts the clock; True where it is to be done at the end of the phase."""
-        assert moment is not None
+    def _start_clock(self, moment: Moment) -> None:
+        """Kills when the time comes; in a phase too short for a clock at once, or at its end."""
         length = self._lengths[moment.phase]
         if length >= _SHORT_S:
             clock = threading.Timer(moment.share * length, _kill)
             clock.daemon = True
             clock.start()
-            return False
-        if moment.share < 0.5:
+        elif moment.share < 0.5:
             _kill()
-        return True
 
     def _write(self, phase: str) -> None:
         number = PHASES.index(phase) + 1 if phase in PHASES else 0

@@ -40,6 +40,58 @@ def test_settings_that_change_numbers_make_another_run(run: Run, small: Small, t
     assert len(_runs(tmp_path)) == 4
 
 
+def test_another_metric_makes_no_image_again(
+    run: Run, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    images = [word for word in small if not word.startswith("metrics")]
+    assert run("evaluate", *images, "metrics=[scenes_accuracy]").code == 0
+    made = (tmp_path / "calls").read_text()
+    assert made == "3 3\n"
+    more = ("metrics=[scenes_accuracy,diversity]", "metrics.diversity.extractor=scenes", "samples.size=64")
+    done = run("evaluate", *images, *more)
+    assert done.code == 0, done.err
+    assert len(_runs(tmp_path)) == 2
+    assert (tmp_path / "calls").read_text() == made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_failing_point_stops_no_other_where_points_run_side_by_side(small: Small, tmp_path: Path) -> None:
+    """Each worker of joblib has a process of its own for its points."""
+    (tmp_path / "prompts.csv").write_text("id,prompt,category\na,red,x\nb,two,y\n")
+    (tmp_path / "mine.py").write_text(_BREAKS)
+    model = ("model=python", "model.target=mine:sample", "model.path=.", "model.settings.kind=0,1,2,3")
+    local = ("hydra/launcher=local", "hydra.launcher.n_jobs=2")
+    done = subprocess.run(
+        [sys.executable, "-m", "drawbench_eval.cli", "evaluate", *small[1:], "-m", *model, *local],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "2 of 4 points complete, 2 failed"
+    errors = {record["factors"]["model.settings.kind"]: record["error"] for record in _runs(tmp_path)}  # type: ignore[index]
+    assert errors[0] is errors[3] is None
+    assert "broken" in errors[1]
+    assert errors[2].startswith("its process was killed by SIGKILL")
+
+
+_BREAKS = """
+import os, signal
+import numpy as np
+
+def sample(prompts, seeds, kind):
+    if kind == 1:
+        raise RuntimeError("broken")
+    if kind == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8) for seed in seeds]
+"""
+
+
 def test_a_sweep_is_recorded_first_and_counted_last(run: Run, small: Small, tmp_path: Path) -> None:
     sweep = ("-m", "model.guidance_weight=1,2", "model.threshold=none,static", "sweep=mine")
     done = run("evaluate", *small, *sweep)

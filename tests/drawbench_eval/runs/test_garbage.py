@@ -54,5 +54,15 @@ def test_a_record_that_cannot_be_read_stops_it_before_anything_is_gone(tmp_path:
     assert len(entries(tmp_path / "store")) == 1, entry
 
 
+def test_what_a_killed_run_left_half_written_goes_too(tmp_path: Path) -> None:
+    samples = tmp_path / "runs" / "x-1" / "samples"
+    samples.mkdir(parents=True)
+    for name in (".tmp-1-a.png", ".tmp-2-young.png", "a.png"):
+        (samples / name).write_bytes(b"half")
+    os.utime(samples / ".tmp-1-a.png", (0, 0))
+    assert collect(tmp_path).removed == (Kept(kind="runs, unfinished", num_files=1, num_bytes=4),)
+    assert sorted(path.name for path in samples.iterdir()) == [".tmp-2-young.png", "a.png"]
+
+
 def test_there_may_be_no_store(tmp_path: Path) -> None:
     assert collect(tmp_path).removed == ()

@@ -46,6 +46,7 @@ def test_the_default_name_is_the_experiment_or_the_command() -> None:
     assert default_name(["a=1"], "scenes/demo") == "scenes-demo"
     assert default_name(["a=1,2", "b=3"], None) == default_name(["b=3", "a=1,2"], None)
     assert default_name(["a=1,2"], None) != default_name(["a=1,3"], None)
+    assert default_name(["a=1,2", "retry_failed=true"], None) == default_name(["a=1,2"], None)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b", "x" * 101])
