@@ -106,16 +106,17 @@ def measure_all(inputs: Inputs, runtime: str) -> list[str]:
     modes = [*(peer.mode for peer in peers), OWN_MODE]
     prepare_ours(inputs, modes)
     ours = {mode: measure_ours(inputs, mode, chosen) for mode in modes}
-    eager = measure_ours(inputs, OWN_MODE, "eager")
+    eager = measure_ours(inputs, OWN_MODE, "eager", name="ours, eager")
+    fallback = measure_ours(inputs, OWN_MODE, "folded", name="ours, folded")
     apart = abs(ours[OWN_MODE].value / eager.value - 1)
     assert apart <= TOLERANCE, f"{chosen} {ours[OWN_MODE].value} against eager {eager.value}"
     assert eager.value > 10, f"a FID of {eager.value} could hide anything"
-    rows = [*peers, *ours.values(), eager]
+    rows = [*peers, *ours.values(), eager, fallback]
     return [
         f"## {inputs.device}, our runtime: {chosen}",
         _every_run(rows),
         f"Our value by {chosen} and by eager execution differ by {apart:.1e} relative (at most {TOLERANCE}).",
-        *([_against(peers, ours, chosen)] if peers else []),
+        *([_against(peers, ours, chosen), _without(peers, fallback)] if peers else []),
         _bound(inputs, chosen),
     ]
 
@@ -131,9 +132,8 @@ def measure_peer(tool: Tool, inputs: Inputs) -> Measured | None:
     return _measured(tool.name, tool.mode, inputs, tool.run)
 
 
-def measure_ours(inputs: Inputs, mode: str, runtime: str) -> Measured:
+def measure_ours(inputs: Inputs, mode: str, runtime: str, *, name: str = "ours") -> Measured:
     """Our run in one resize mode and runtime."""
-    name = "ours" if runtime != "eager" else "ours, eager"
     _say(f"{inputs.device}: {name}, {mode}, {runtime}")
     if runtime == "openvino":
         import openvino  # noqa: F401  (imports do not count)
@@ -212,6 +212,11 @@ def _against(peers: list[Measured], ours: dict[str, Measured], runtime: str) -> 
         f"Against the fastest, at least: steady {steady:.2f}x (asked: {asked}x), end to end {whole:.2f}x"
     )
     return table(header, rows) + f"\n\n{verdict} (asked of the compiled way: {END_TO_END}x)."
+
+
+def _without(peers: list[Measured], fallback: Measured) -> str:
+    steady = fallback.steady / max(peer.steady for peer in peers)
+    return f"Folded, which is what runs without OpenVINO: steady {steady:.2f}x (asked: {FALL_BACK}x)."
 
 
 def _ratios(name: str, ours: Measured, peer: Measured) -> list[str]:
