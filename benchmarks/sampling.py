@@ -228,10 +228,10 @@ def _title(options: argparse.Namespace) -> str:
     numbers = {name: getattr(options, name) for name in NUMBERS}
     given = "".join(f" --{name} {value}" for name, value in numbers.items() if value)
     given += " --eager" * options.eager
-    whose = " of the process's own" if clock("cpu") is time.process_time else ""
+    whose = " of the process's own time" if clock("cpu") is time.process_time else ""
     return (
-        f"# Sampling\n\n`python benchmarks/sampling.py{quick}{given} --write`: random weights, "
-        f"{torch.get_num_threads()} threads, medians of rounds that take turns, in seconds{whose}.\n"
+        f"# Sampling\n\n`python benchmarks/sampling.py{quick}{given} --write`: random weights, medians "
+        f"of rounds that take turns, in seconds{whose}.\n"
         "Time is that of the whole call, text states given: projection of the text, all steps, thresholding, "
         "8 bits."
     )
