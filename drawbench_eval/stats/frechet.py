@@ -24,6 +24,10 @@ Fitted = Moments | Gaussian
 # What the roots of rounded eigenvalues may add to the trace, as a part of it.
 _ROUNDING = 1e-9
 
+# Squared ratio of the last pivot to the first under which eigenvalues need not be tried: of two such
+# covariances the smallest ones of the product have no digits.
+_STEEP = 1e-8
+
 # A channel whose variance is this part of the largest one is constant up to rounding: its share of the root
 # is below 1e-12.
 _DEAD = 1e-24
@@ -50,15 +54,10 @@ def trace_root(a: Fitted, b: Fitted) -> float:
     if not small.mean.size:
         return 0.0
     factor, order = _factor(small)
-    turned = large.covariance[np.ix_(order, order)]
-    if factor.shape[1] == len(order):
-        product, _ = dsygst(turned, factor, itype=2, lower=1)  # its lower triangle, which eigvalsh reads
-    else:
-        product = factor.T @ turned @ factor
-    # The roots of what rounding leaves beyond the rank of the other side would add up.
-    roots = np.sqrt(np.clip(np.linalg.eigvalsh(product)[-large.max_rank :], 0.0, None))
-    if _hold(roots):
-        return float(roots.sum())
+    if not _is_steep(factor):
+        roots = _roots(factor, large, order)
+        if _hold(roots):
+            return float(roots.sum())
     other, its_order = _factor(large)
     return _singular_sum(factor[np.argsort(order)].T @ other[np.argsort(its_order)])
 
@@ -121,6 +120,22 @@ def _live(a: Fitted, b: Fitted) -> tuple[Gaussian, Gaussian]:
         replace(first, mean=first.mean[live], covariance=first.covariance[cut]),
         replace(second, mean=second.mean[live], covariance=second.covariance[cut]),
     )
+
+
+def _roots(factor: Array, side: Gaussian, order: NDArray[np.intp]) -> Array:
+    """The roots of the eigenvalues of F' S F, with S in the order of F; none beyond the rank of S."""
+    turned = side.covariance[np.ix_(order, order)]
+    if factor.shape[1] == len(order):
+        product, _ = dsygst(turned, factor, itype=2, lower=1)  # its lower triangle, which eigvalsh reads
+    else:
+        product = factor.T @ turned @ factor
+    # The roots of what rounding leaves beyond the rank would add up.
+    return np.sqrt(np.clip(np.linalg.eigvalsh(product)[-side.max_rank :], 0.0, None))
+
+
+def _is_steep(factor: Array) -> bool:
+    pivots = np.square(np.diag(factor))
+    return bool(pivots[-1] < _STEEP * pivots[0])
 
 
 def _hold(roots: Array) -> bool:
