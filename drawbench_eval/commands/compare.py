@@ -72,8 +72,8 @@ def compare(config: DictConfig) -> None:
     values = plain(config)
     settings = build(CompareSettings, values.pop("compare"), "compare")
     title, output = values.pop("title"), values.pop("output")
-    # Only what other settings refer to.
-    values.pop("folder")
+    # Of some experiments: only what other settings refer to.
+    values.pop("folder", None)
     assert settings.sets is not None
     sets = {str(name): _model(str(name), one, values) for name, one in settings.sets.items()}
     if values["check_only"]:
