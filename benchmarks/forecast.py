@@ -1,90 +1,77 @@
-"""What `forecast=true` says of the demo, beside what its sweep then takes.
+"""What `forecast=true` says of the demo, beside what its points then take.
 
-    python benchmarks/forecast.py [--experiment demo] [--write] [OVERRIDE ...]
+    python benchmarks/forecast.py [--write] [OVERRIDE ...]
 
-Both are whole commands in an empty results folder, one after the other; the sweep's own start (planning, and
-a calibration once more) is not counted, as the forecast does not speak of it.
+Seconds are those of this process on a core, for the forecast's two batches and for the points alike, so that
+other programs do not count; the points are planned and run one after the other, as a sweep's are.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+from hydra import compose, initialize_config_dir
 from tables import machine, show, table
 
-from drawbench_eval.runs.sweep import read_sweep, run_records
-
-_SAID = re.compile(r"(\d+) points?, (\d+) images; about (.+) and (\d+) MB for what is left")
-_PART = re.compile(r"(\d+) (h|min|s)")
-_SECONDS = {"h": 3600, "min": 60, "s": 1}
+from drawbench_eval.commands import planning
+from drawbench_eval.commands.door import conf_folder, plain
+from drawbench_eval.commands.points import configurations, points
+from drawbench_eval.generators import staged
+from drawbench_eval.runs import forecast, plan, runner
 
 
 def main() -> None:
-    """Asks for the forecast, runs the sweep, and prints both."""
+    """Forecasts, runs the points, and prints both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--experiment", default="demo")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
-    words = ["-m", f"experiment={options.experiment}", "sweep=forecast", *options.overrides]
+    for module in (forecast, plan, staged):
+        module.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
-        said, _ = _evaluate([*words, f"results={results}", "forecast=true"])
-        assert not (results / "runs").exists(), "a forecast makes no run"
+        every = _points(["experiment=demo", *options.overrides, f"results={results}"])
+        expected = forecast.forecast([_plan(values) for values in every])
         # What the reference is made of is read once, and kept.
-        before = _bytes(results)
-        _, seconds = _evaluate([*words, f"results={results}"])
-        record = read_sweep(results, "forecast")
-        runs = run_records(results, record.run_ids).values()
-        images = sum(run.counts["generated"] for run in runs if run is not None)
-        disk = (_bytes(results) - before) / 1e6
-    found = _SAID.search(said)
-    assert found is not None, said
+        before, started = _bytes(results), time.process_time()
+        images = sum(runner.evaluate(_plan(values)).counts["generated"] for values in every)
+        seconds, disk = time.process_time() - started, _bytes(results) - before
     rows = [
-        ("images", float(found[2]), float(images), ".0f"),
-        ("seconds", _seconds(found[3]), seconds, ".0f"),
-        ("disk, MB", float(found[4]), disk, ".0f"),
+        ("images", float(expected.images), float(images)),
+        ("core seconds", expected.seconds, seconds),
+        ("disk, MB", expected.disk_bytes / 1e6, disk / 1e6),
     ]
+    command = " ".join(["evaluate -m experiment=demo forecast=true", *options.overrides])
     show(
         "forecast",
-        f"# The forecast of a sweep, and the sweep\n\n`python benchmarks/forecast.py --write`:\n"
-        f"`evaluate -m {' '.join(words[1:])}`, {found[1]} points.",
+        f"# The forecast of a sweep, and the sweep\n\n`python benchmarks/forecast.py --write "
+        f"{' '.join(options.overrides)}`:\n`{command}`, {len(every)} points.",
         machine(),
         table(
             ["", "forecast", "the sweep", "forecast / sweep"],
-            [[name, f"{a:{form}}", f"{b:{form}}", f"{a / b:.2f}"] for name, a, b, form in rows],
+            [[name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}"] for name, a, b in rows],
         ),
         write=options.write,
     )
 
 
-def _evaluate(words: list[str]) -> tuple[str, float]:
-    """What `evaluate` prints, and the seconds from its first point's start to its end."""
-    command = [sys.executable, "-m", "drawbench_eval.cli", "evaluate", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    lines, started = [], time.perf_counter()
-    for line in process.stdout:
-        if _SAID.search(line):
-            started = time.perf_counter()
-        lines.append(line)
-    seconds = time.perf_counter() - started
-    assert process.wait() == 0, "".join(lines[-20:])
-    return "".join(lines), seconds
+def _points(overrides: list[str]) -> list[dict[str, object]]:
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config = compose("evaluate", overrides=overrides, return_hydra_config=True)
+        every = [[*overrides, *point] for point in points(config)]
+        return [plain(composed) for composed in configurations("evaluate", every)]
+
+
+def _plan(values: dict[str, object]) -> runner.RunPlan:
+    return planning.plan_run(planning.evaluate_settings(values), values)
 
 
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _seconds(said: str) -> float:
-    return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(said))
 
 
 if __name__ == "__main__":
