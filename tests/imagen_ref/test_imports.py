@@ -1,32 +1,10 @@
 """Importing the package, with the network blocked, reaches for none and writes no file."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from silent_imports import run_watched
+
 SCRIPT = """
-import os, sys, tempfile
-
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
-NETWORK = {
-    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request",
-}
-FORBIDDEN = NETWORK | {
-    "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate",
-}
-found = []
-tempfile.gettempdir()  # torch asks for it, and Python then tries the folder out with a file
-
-def watch(event, args):
-    if event in FORBIDDEN:
-        found.append((event, *map(str, args)))
-    if event in NETWORK:
-        raise ConnectionError("blocked")
-    if event == "open" and isinstance(args[2], int) and args[2] & WRITES and str(args[0]) != os.devnull:
-        found.append((event, str(args[0])))
-
-sys.addaudithook(watch)
 import importlib, pkgutil
 import imagen_ref
 
@@ -54,24 +32,8 @@ sys.exit(f"imports did: {found}" if found else 0)
 """
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "HOME": str(folder),
-        "HF_HOME": str(folder / "hf"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_imports_are_silent(tmp_path: Path) -> None:
-    done = run(tmp_path, "--fault")
+    done = run_watched(SCRIPT, tmp_path, "--fault")
     # Two faults made on purpose after the imports are seen, and only they.
     assert "before []" in done.stdout, done.stdout + done.stderr
     assert done.stderr.strip() == "faults seen", done.stderr
