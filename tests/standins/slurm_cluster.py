@@ -116,6 +116,10 @@ class Cluster:
         subprocess.run(
             ["scancel", f"--user={pwd.getpwuid(os.getuid()).pw_name}"], env=self.environment, check=False
         )
+        # A job that is over tells the daemons so; without them its last process would wait for ever.
+        deadline = time.monotonic() + START_S
+        while self._has_jobs() and time.monotonic() < deadline:
+            time.sleep(0.2)
         self._stop()
 
     def _start(self, *command: str) -> None:
@@ -135,6 +139,12 @@ class Cluster:
                 daemon.kill()
                 daemon.wait()
         self._daemons.clear()
+
+    def _has_jobs(self) -> bool:
+        said = subprocess.run(
+            ["squeue", "--noheader", "--states=all"], env=self.environment, capture_output=True, text=True
+        )
+        return any(word in said.stdout for word in (" R ", " CG ", " PD "))
 
     def _is_idle(self) -> bool:
         said = subprocess.run(
