@@ -13,15 +13,15 @@ from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.panels import (
     add_legend,
     all_values,
-    arms,
+    draw_curve,
     logarithmic,
     set_title,
+    settle,
     spans_much,
     values,
 )
 from drawbench_eval.report.spots import curve_data, curve_spots
 from drawbench_eval.report.style import (
-    OTHER,
     TEXT_WIDTH,
     Drawn,
     LineStyle,
@@ -47,8 +47,7 @@ def weights_figure(data: ReportData, kind: str) -> Drawn:
     curves = [curve for curve in data.curves if curve.guidance_kind == kind]
     own = replace(data, curves=tuple(curves))
     with figure_style(f"weights-{kind}"):
-        names = [name for name in (*data.alignments, data.distance) if name is not None]
-        names += [name for name in data.metrics if name not in names]
+        names = data.metrics_in_order
         columns = min(3, len(names))
         rows = -(-len(names) // columns)
         figure = Figure(figsize=(TEXT_WIDTH, 0.35 + 2.15 * rows), layout="constrained")
@@ -61,8 +60,7 @@ def weights_figure(data: ReportData, kind: str) -> Drawn:
         for ax in axes[len(names) :]:
             ax.set_visible(False)
         add_legend(figure, curves, styles, standings=False)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        settle(figure)
         spots = [
             spot for ax, name in zip(axes, names, strict=False) for spot in curve_spots(own, ax, None, name)
         ]
@@ -73,25 +71,9 @@ def _weight_panel(
     ax: Axes, data: ReportData, styles: dict[str, LineStyle], metric: str, weights: Sequence[float]
 ) -> None:
     for index, curve in enumerate(data.curves):
-        style = styles[curve.name]
-        value, low, high = values(curve, metric)
-        if style == OTHER:
-            ax.plot(curve.weights, value, color=style.color, linewidth=0.6, zorder=1)
-            continue
         # A small sideways shift keeps the intervals of different curves apart.
         at = np.array(curve.weights) * (1 + 0.012 * (index - (len(data.curves) - 1) / 2))
-        ax.errorbar(
-            at,
-            value,
-            yerr=arms(value, low, high),
-            color=style.color,
-            linestyle=style.line,
-            marker=style.marker,
-            markersize=3.4,
-            markerfacecolor="white",
-            markeredgewidth=0.9,
-            elinewidth=0.7,
-        )
+        draw_curve(ax, at, values(curve, metric), styles[curve.name])
     if min(weights) > 0 and max(weights) / min(weights) > 3:
         ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(_spaced(weights)))

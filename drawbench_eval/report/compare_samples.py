@@ -43,8 +43,9 @@ def costs(board: Leaderboard, images: Images) -> Section:
         blocks.append(
             Picture(
                 name="costly",
-                svg=drawn[0],
-                width=drawn[1],
+                svg=drawn.svg,
+                width=drawn.width,
+                data=drawn.data,
                 caption=f"The images that add most to each set's {name}, the first the most. They are "
                 "those least like the reference as the extractor sees them; such an image need not be a "
                 "bad one.",

@@ -91,6 +91,11 @@ class ReportData:
         return tuple(run for run in self.runs if run.status != "complete")
 
     @property
+    def metrics_in_order(self) -> tuple[str, ...]:
+        """All metrics, those on the axes first."""
+        return tuple(dict.fromkeys(filter(None, (*self.alignments, self.distance, *self.metrics))))
+
+    @property
     def made_elsewhere(self) -> bool:
         """Whether some run's images were found and not made here."""
         return any(made_elsewhere(run) for run in self.complete)
@@ -154,7 +159,8 @@ def load_sweep(
     fronts: dict[str, Front] = {}
     for alignment in alignments if distance else ():
         front = find_front(curves, scores, x=metrics[str(distance)], y=metrics[alignment])
-        fronts |= {alignment: front} if front else {}
+        # A front of one run says nothing.
+        fronts |= {alignment: front} if front and len(front.points) > 1 else {}
     featured = _featured(curves, fronts.values())
     shown = [curve for curve in curves if curve.name in featured]
     plan = ablation or _own_plan(runs, sweep)

@@ -53,11 +53,10 @@ _BANDS = (
 def fronts_section(data: ReportData) -> Section:
     """Fronts and curve differences; empty where no two metrics stand against each other."""
     blocks: list[Block] = []
-    several = [front for front in data.fronts.values() if len(front.points) > 1]
-    if several:
+    if data.fronts:
         blocks.append(DataTable(name="fronts", caption=_FRONT, table=_front_table(data)))
-        said = [_left_out(front) for front in several if front.num_draws]
-        said += [data.unpaired or _NO_SHARES] if len(said) < len(several) else []
+        said = [_left_out(front) for front in data.fronts.values() if front.num_draws]
+        said += [data.unpaired or _NO_SHARES] if len(said) < len(data.fronts) else []
         blocks.append(Paragraph(text=" ".join(said), muted=True))
     pairs = [pair for found in data.pairs.values() for pair in found]
     if pairs:

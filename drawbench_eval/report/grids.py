@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.report.data import ReportData
+from drawbench_eval.report.spots import as_csv
 from drawbench_eval.report.style import TEXT_WIDTH, figure_style, to_svg
 from drawbench_eval.samples import Sample, SampleSet
 
@@ -30,13 +32,17 @@ _COLUMN_NAMES = 0.18
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """One grid: whose sample it shows, how many of its images are there, its SVG and its width in inches."""
+    """One grid: whose sample it shows, how many of its images are there, its SVG and its width in inches.
+
+    `data` says as CSV which run's image stands in which cell.
+    """
 
     sample: Sample
     num_images: int
     num_cells: int
     svg: str
     width: float
+    data: str
 
 
 def make_grids(data: ReportData) -> tuple[Grid, ...]:
@@ -138,7 +144,32 @@ def _grid(
         for spine in ax.spines.values():
             spine.set_visible(False)
         cells = sum(len(curve.runs) for curve in curves)
-        return Grid(sample=sample, num_images=len(tiles), num_cells=cells, svg=to_svg(figure), width=width)
+        return Grid(
+            sample=sample,
+            num_images=len(tiles),
+            num_cells=cells,
+            svg=to_svg(figure),
+            width=width,
+            data=_cells(curves, sample, tiles),
+        )
+
+
+def _cells(curves: tuple[Curve, ...], sample: Sample, tiles: Mapping[tuple[int, int], Pixels]) -> str:
+    """A row a cell, in reading order, with an empty `image` where none was kept."""
+    weights = _weights(curves)
+    rows = [
+        (
+            curve.name,
+            weight,
+            run.run_id,
+            sample.sample_id,
+            "yes" if (row, weights.index(weight)) in tiles else "",
+        )
+        for row, curve in enumerate(curves)
+        for run, weight in zip(curve.runs, curve.weights, strict=True)
+    ]
+    columns = ["curve", "guidance_weight", "run_id", "sample_id", "image"]
+    return as_csv(pd.DataFrame(rows, columns=columns))
 
 
 def _row_names(curves: tuple[Curve, ...]) -> float:

@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
 from drawbench_eval.report.blocks import Gallery, Picture
 from drawbench_eval.report.grids import Pixels, sheet
-from drawbench_eval.report.style import TEXT_WIDTH, figure_style, to_svg
+from drawbench_eval.report.spots import as_csv
+from drawbench_eval.report.style import TEXT_WIDTH, Drawn, figure_style, to_svg
 from drawbench_eval.samples import MANIFEST, Sample, SampleSet
 
 _TILE = 112
@@ -78,8 +80,8 @@ def chosen_prompts(categories: Mapping[str, str], count: int) -> tuple[str, ...]
 
 def rows_picture(
     name: str, images: Images, chosen: Sequence[tuple[str, Sequence[Sample]]], *, width: float
-) -> tuple[str, float] | None:
-    """SVG and width in inches of rows of images, a row a set with its name; None where no image is there."""
+) -> Drawn | None:
+    """Rows of images, a row a set with its name; None where no image is there."""
     columns = max((len(samples) for _, samples in chosen), default=0)
     tiles = {
         (row, column): tile
@@ -106,7 +108,17 @@ def rows_picture(
         ax.grid(visible=False)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        return to_svg(figure), across
+        return Drawn(svg=to_svg(figure), width=across, data=_listed(chosen, tiles))
+
+
+def _listed(chosen: Sequence[tuple[str, Sequence[Sample]]], tiles: Mapping[tuple[int, int], Pixels]) -> str:
+    """As CSV, a row an image from left to right and top to bottom, whose it is; `image` is empty for none."""
+    rows = [
+        (name, sample.prompt_id, sample.sample_id, sample.path, "yes" if (row, column) in tiles else "")
+        for row, (name, samples) in enumerate(chosen)
+        for column, sample in enumerate(samples)
+    ]
+    return as_csv(pd.DataFrame(rows, columns=["set", "prompt_id", "sample_id", "path", "image"]))
 
 
 def rows_gallery(
@@ -138,7 +150,7 @@ def rows_gallery(
         text, category = images.prompts.get(prompt_id, ""), categories[prompt_id]
         note = f"{category}, prompt {prompt_id}" if category else f"prompt {prompt_id}"
         alt = f"Images of every {what} for the prompt: {text}"
-        picture = Picture(name=name, svg=drawn[0], width=drawn[1], caption="", alt=alt)
+        picture = Picture(name=name, svg=drawn.svg, width=drawn.width, caption="", alt=alt, data=drawn.data)
         found.append((picture, text or prompt_id, note))
         groups.append(category)
     caption = (

@@ -47,6 +47,32 @@ def arms(value: Array, low: Array, high: Array) -> Array:
     return lengths
 
 
+def draw_curve(ax: Axes, at: Array, found: tuple[Array, Array, Array], style: LineStyle) -> None:
+    """Values with their intervals (from `values`) over `at`; in the style OTHER thin and without."""
+    value, low, high = found
+    if style == OTHER:
+        ax.plot(at, value, color=style.color, linewidth=0.6, zorder=1)
+        return
+    ax.errorbar(
+        at,
+        value,
+        yerr=arms(value, low, high),
+        color=style.color,
+        linestyle=style.line,
+        marker=style.marker,
+        markersize=3.4,
+        markerfacecolor="white",
+        markeredgewidth=0.9,
+        elinewidth=0.7,
+    )
+
+
+def settle(figure: Figure) -> None:
+    """Makes the layout final: only then is it known where on the page a value lies."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def spans_much(distances: Array) -> bool:
     """Whether positive values differ so much that only a logarithmic axis shows them all."""
     known = distances[~np.isnan(distances)]

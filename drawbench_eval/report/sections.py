@@ -186,6 +186,7 @@ def _grids(grids: tuple[Grid, ...]) -> Gallery | None:
                 width=grid.width,
                 caption="",
                 alt=f"Samples of one seed by weight and thresholding for the prompt: {grid.sample.prompt}",
+                data=grid.data,
             ),
             grid.sample.prompt,
             f"{grid.sample.category or 'no category'}, seed {grid.sample.seed}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -22,27 +21,33 @@ def curve_spots(data: ReportData, ax: Axes, x: str | None, y: str) -> tuple[Spot
 
     The layout must be final.
     """
+    places = front_places(data)
+    return tuple(
+        Spot(
+            x=place[0],
+            y=place[1],
+            text=describe(curve, run, weight, places.get(run.run_id, ())),
+            run_id=run.run_id,
+        )
+        for curve in data.curves
+        for run, weight in zip(curve.runs, curve.weights, strict=True)
+        if (place := place_on_page(ax, weight if x is None else _value(run, x), _value(run, y)))
+    )
+
+
+def place_on_page(ax: Axes, x: float, y: float) -> tuple[float, float] | None:
+    """Where in its figure a value of the panel lies, from the left and from the top, in shares.
+
+    None for an undefined one, and for one that the panel cuts off. The layout must be final.
+    """
     root = ax.get_figure(root=True)
     assert root is not None
     whole, box = root.bbox, ax.get_window_extent()
-    places = front_places(data)
-    spots = []
-    for curve in data.curves:
-        for run, weight in zip(curve.runs, curve.weights, strict=True):
-            at = (weight if x is None else _value(run, x), _value(run, y))
-            if np.isnan(at).any():
-                continue
-            left, up = ax.transData.transform(at)
-            if box.x0 <= left <= box.x1 and box.y0 <= up <= box.y1:
-                spots.append(
-                    Spot(
-                        x=round(float(left / whole.width), 4),
-                        y=round(float(1 - up / whole.height), 4),
-                        text=describe(curve, run, weight, places.get(run.run_id, ())),
-                        run_id=run.run_id,
-                    )
-                )
-    return tuple(spots)
+    left, up = ax.transData.transform((x, y))
+    # False for what is undefined, too.
+    if not (box.x0 <= left <= box.x1 and box.y0 <= up <= box.y1):
+        return None
+    return round(float(left / whole.width), 4), round(float(1 - up / whole.height), 4)
 
 
 def front_places(data: ReportData) -> dict[str, list[str]]:

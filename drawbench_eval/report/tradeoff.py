@@ -21,6 +21,7 @@ from drawbench_eval.report.panels import (
     arms,
     logarithmic,
     set_title,
+    settle,
     spans_much,
     toned,
     values,
@@ -80,8 +81,7 @@ def pareto_figure(data: ReportData) -> Drawn:
             _near_front(cells[len(names) :], data)
         add_legend(figure, data.curves, styles, standings=True)
         # Places for labels are known only once the layout is, which must not change any more.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        settle(figure)
         for ax, alignment in cells:
             _annotate_weights(ax, data, styles, alignment, distance)
         spots = [spot for ax, alignment in cells for spot in curve_spots(data, ax, alignment, distance)]

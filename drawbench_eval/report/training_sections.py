@@ -18,15 +18,15 @@ from drawbench_eval.report.numbers import column_decimals, fixed
 from drawbench_eval.report.panels import (
     add_legend,
     all_values,
-    arms,
+    draw_curve,
     logarithmic,
     set_title,
+    settle,
     spans_much,
     values,
 )
-from drawbench_eval.report.spots import as_csv
+from drawbench_eval.report.spots import as_csv, place_on_page
 from drawbench_eval.report.style import (
-    OTHER,
     TEXT_WIDTH,
     Drawn,
     LineStyle,
@@ -55,7 +55,7 @@ def training_section(data: ReportData) -> Section:
     series = training_series(data.complete)
     if not series or not data.metrics:
         return Section(title="Training", blocks=())
-    drawn, names = training_figure(data, series), _metrics(data)
+    drawn, names = training_figure(data, series), data.metrics_in_order
     known = _axes(series)
     blocks: list[Block] = [Paragraph(text=_ends(data, one, names[0])) for one in series[:MOST_FEATURED]]
     blocks.append(
@@ -76,7 +76,7 @@ def training_section(data: ReportData) -> Section:
 
 def training_figure(data: ReportData, series: Sequence[TrainingSeries]) -> Drawn:
     """A row for each metric, a column for each measure of training, a line for each series."""
-    names, columns = _metrics(data), _axes(series)
+    names, columns = data.metrics_in_order, _axes(series)
     curves = [one.curve for one in series]
     styles = curve_styles(curves, [curve.name for curve in curves[:MOST_FEATURED]])
     with figure_style("training"):
@@ -87,19 +87,13 @@ def training_figure(data: ReportData, series: Sequence[TrainingSeries]) -> Drawn
             set_title(ax, row * len(columns) + column, measure(names[row]).short)
             ax.set_ylabel("\n".join(unit_and_direction(data.metrics[names[row]])) if column == 0 else "")
         add_legend(figure, curves, styles, standings=False)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        settle(figure)
         spots = [
             spot
             for (row, column), ax in np.ndenumerate(axes)
             for spot in _spots(ax, series, names[row], columns[column])
         ]
         return Drawn(svg=to_svg(figure), width=TEXT_WIDTH, data=_csv(series, names), spots=tuple(spots))
-
-
-def _metrics(data: ReportData) -> list[str]:
-    names = [name for name in (*data.alignments, data.distance) if name is not None]
-    return names + [name for name in data.metrics if name not in names]
 
 
 def _axes(series: Sequence[TrainingSeries]) -> list[str]:
@@ -117,23 +111,7 @@ def _panel(
 ) -> None:
     scale, unit = _scale(series, column)
     for one in series:
-        style, (value, low, high) = styles[one.curve.name], values(one.curve, metric)
-        at = _at(one, column) / scale
-        if style == OTHER:
-            ax.plot(at, value, color=style.color, linewidth=0.6, zorder=1)
-            continue
-        ax.errorbar(
-            at,
-            value,
-            yerr=arms(value, low, high),
-            color=style.color,
-            linestyle=style.line,
-            marker=style.marker,
-            markersize=3.4,
-            markerfacecolor="white",
-            markeredgewidth=0.9,
-            elinewidth=0.7,
-        )
+        draw_curve(ax, _at(one, column) / scale, values(one.curve, metric), styles[one.curve.name])
     if metric == data.distance and spans_much(all_values([one.curve for one in series], metric)):
         logarithmic(ax)
     ax.set_xlim(left=0)
@@ -153,24 +131,13 @@ def _scale(series: Sequence[TrainingSeries], column: str) -> tuple[float, str]:
 
 def _spots(ax: Axes, series: Sequence[TrainingSeries], metric: str, column: str) -> list[Spot]:
     """A spot for each run in the panel. The layout must be final."""
-    root = ax.get_figure(root=True)
-    assert root is not None
     scale, _ = _scale(series, column)
-    spots = []
-    for one in series:
-        for index, (run, value) in enumerate(zip(one.curve.runs, values(one.curve, metric)[0], strict=True)):
-            if np.isnan(value):
-                continue
-            left, up = ax.transData.transform((_at(one, column)[index] / scale, value))
-            spots.append(
-                Spot(
-                    x=round(float(left / root.bbox.width), 4),
-                    y=round(float(1 - up / root.bbox.height), 4),
-                    text=_described(one, index),
-                    run_id=run.run_id,
-                )
-            )
-    return spots
+    return [
+        Spot(x=place[0], y=place[1], text=_described(one, index), run_id=run.run_id)
+        for one in series
+        for index, (run, value) in enumerate(zip(one.curve.runs, values(one.curve, metric)[0], strict=True))
+        if (place := place_on_page(ax, _at(one, column)[index] / scale, value))
+    ]
 
 
 def _described(series: TrainingSeries, index: int) -> str:

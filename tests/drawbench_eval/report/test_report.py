@@ -84,7 +84,7 @@ def test_all_files_are_there_and_nothing_else(written):
     drawn = {path.stem for path in paths if path.suffix == ".svg"}
     assert {path.stem for path in paths if path.suffix == ".png"} == drawn
     numbered = {path.stem for path in paths if path.suffix == ".csv" and path.parent.name == "figures"}
-    assert {name for name in drawn if not name.startswith("samples-")} == numbered
+    assert drawn == numbered
     assert sorted(p for p in folder.rglob("*") if p.is_file()) == sorted(paths)
     assert paths[0].read_bytes().startswith(b"%PDF-")
 
@@ -240,7 +240,7 @@ def test_one_run_alone_makes_a_report(results, tmp_path):
     one = load_sweep(keep_only(results, tmp_path, "dynamic-w4-*", samples=False))
     report = build_report(one)
     assert report.title == "Evaluation report"
-    assert [picture.name for picture in report.pictures()] == ["pareto", "bars", "categories", "kinds"]
+    assert [picture.name for picture in report.pictures()] == ["bars", "categories", "kinds"]
     assert "kept no samples" in to_html(report)
     assert to_pdf(report).startswith(b"%PDF-")
 
