@@ -1,4 +1,4 @@
-"""How long, how many and how large a set of runs will be, from two small batches of each kind of point."""
+"""How long, how many and how large a set of runs will be, from a few small batches of each kind of point."""
 
 import logging
 import time
@@ -11,6 +11,9 @@ from drawbench_eval.runs.runner import RunPlan, finished
 
 WARM_UP_IMAGES = 4
 CALIBRATION_IMAGES = 16
+# An image costs less in a full batch: what makes these in less time than this is timed with more of them.
+QUICK_SECONDS = 4.0
+QUICK_IMAGES = 64
 # run.json, manifest.csv, set.json, and a run's share of its chunks' records.
 RUN_BYTES = 20_000
 # A row of scores.parquet, of manifest.csv and of a chunk's record.
@@ -56,7 +59,7 @@ class Rate:
 
 
 def forecast(plans: Sequence[RunPlan], *, timed: Callable[[int], Rate] | None = None) -> Forecast:
-    """Time two small batches for each kind of pending point; guided and unguided differ.
+    """Time a few small batches for each kind of pending point; guided and unguided differ.
 
     A unit that several points share is counted once, and not at all where a finished point has it. `timed`
     gives the rate of the plan in this place where it is not to be timed in this process.
@@ -106,7 +109,7 @@ def _rates(plans: Sequence[RunPlan], pending: Sequence[int], timed: Callable[[in
 
 
 def calibrate(plan: RunPlan) -> Rate:
-    """Times two small batches of the run, made for this and kept nowhere.
+    """Times small batches of the run, made for this and kept nowhere.
 
     The first loads the weights, once a run, and reads the reference, once for all runs.
     """
@@ -115,6 +118,9 @@ def calibrate(plan: RunPlan) -> Rate:
     loaded = time.monotonic() - started
     _score(plan, warm_up)
     trial = plan.samples.try_out(CALIBRATION_IMAGES)
+    seconds = sum(cost.seconds for cost in trial.costs.values())
+    if seconds < QUICK_SECONDS and len(trial.images) == CALIBRATION_IMAGES:
+        trial = plan.samples.try_out(QUICK_IMAGES)
     count = max(len(trial.images), 1)
     per_unit = {name: cost.seconds / count for name, cost in trial.costs.items()}
     updated, computed = _score(plan, trial)

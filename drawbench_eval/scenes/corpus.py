@@ -59,10 +59,13 @@ def _statements(facts: Facts) -> list[str]:
     said = []
     for group in facts.groups:
         if group.color and group.shape:
-            one = group.count == 1
-            things = group.shape if one else PLURALS.get(group.shape, f"{group.shape}s")
-            said.append(f"the {things} {'is' if one else 'are'} {group.color}")
-            said.append(f"the {group.color} {f'thing is a {group.shape}' if one else f'things are {things}'}")
+            if group.count == 1:
+                said.append(f"the {group.shape} is {group.color}")
+                said.append(f"the {group.color} thing is a {group.shape}")
+            else:
+                things = PLURALS.get(group.shape, f"{group.shape}s")
+                said.append(f"the {things} are {group.color}")
+                said.append(f"the {group.color} things are {things}")
     for first, relation, second in facts.relations:
         a, b = facts.groups[first], facts.groups[second]
         for one, how, other in ((a, relation, b), (b, OPPOSITE[relation], a)):

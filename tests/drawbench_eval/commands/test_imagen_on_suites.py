@@ -35,8 +35,8 @@ def make_checkpoint(folder: Path, name: str, *, width: int) -> None:
         text_dim=width, text_width=32,
     )  # fmt: skip
     sr = EfficientUNetConfig(
-        side=256, channels=(32, 32, 32, 32), num_res_blocks=(1, 1, 1, 1), stem_channels=32, num_heads=1, text_dim=width,
-        text_width=32,
+        side=256, channels=(32, 32, 32, 32), num_res_blocks=(1, 1, 1, 1), stem_channels=32, num_heads=1,
+        text_dim=width, text_width=32,
     )  # fmt: skip
     stages = (
         StageConfig(name="base", network=base, text_encoder=identity),

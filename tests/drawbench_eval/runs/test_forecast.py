@@ -12,7 +12,7 @@ from drawbench_eval.generators import Request
 from drawbench_eval.runs import forecast as module
 from drawbench_eval.runs import runner
 from drawbench_eval.runs.forecast import Forecast, forecast
-from drawbench_eval.runs.plan import GeneratedSamples
+from drawbench_eval.runs.plan import GeneratedSamples, Trial
 from drawbench_eval.runs.runner import RunPlan
 from drawbench_eval.store import Arrays, Store
 
@@ -41,7 +41,7 @@ def test_each_kind_of_point_is_timed_once_and_finished_ones_are_free(
     runner.evaluate(run_plan(tmp_path, DoubleGenerator(weight=7.0)))
     generators = [Clocked(weight=weight) for weight in weights]
     expected = forecast([run_plan(tmp_path, generator) for generator in generators])
-    assert [generator.made for generator in generators] == [20, 20, 0, 0]
+    assert [generator.made for generator in generators] == [84, 84, 0, 0]
     assert (expected.images, expected.finished_points) == (1000, 1)
     assert expected.pending == (250, 250, 250, 0)
     assert expected.seconds == pytest.approx(250 * 0.1 + 2 * 250 * 0.2 + 3 * 3.0)
@@ -124,5 +124,19 @@ def test_what_is_said() -> None:
     assert done.said() == "3 points, 600 images (3 points complete, 600 images there already)"
 
 
-def test_the_calibration_batch_is_small() -> None:
-    assert module.WARM_UP_IMAGES + module.CALIBRATION_IMAGES <= 20
+@pytest.mark.parametrize(("quick", "asked"), [(True, [4, 16, 64]), (False, [4, 16])])
+def test_only_a_quick_generator_is_timed_with_many_images(
+    quick: bool, asked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 images of 0.31 s each take longer than `QUICK_SECONDS`."""
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0 if quick else Clocked.now)
+    counts = []
+    try_out = GeneratedSamples.try_out
+
+    def counted(self: GeneratedSamples, count: int) -> Trial:
+        counts.append(count)
+        return try_out(self, count)
+
+    monkeypatch.setattr(GeneratedSamples, "try_out", counted)
+    module.calibrate(_in_stages(tmp_path, weight=2.0, level=0.0))
+    assert counts == asked
