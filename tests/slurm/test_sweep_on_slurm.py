@@ -50,7 +50,9 @@ def evaluate(
 ) -> str:
     program = str(Path(sys.executable).with_name("drawbench-eval"))
     command = [program, "evaluate", "-m", *sweep, f"results={results}", *overrides]
-    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=1700)
+    # One thread, as a job of one core has: how many there are rounds a scorer's sums.
+    environment = {**environment, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1700)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 
