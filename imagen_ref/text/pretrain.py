@@ -37,8 +37,8 @@ class PretrainConfig:
     """One pretraining run; the same configuration gives the same weights on the same machine.
 
     The optimiser is Adafactor, whose rate is relative to the size of the weights (Raffel et al. 2020, section
-    3.1.2). With one rate for all, as AdamW's, embeddings and relative positions hardly move in a short
-    pretraining: it learns no order of words, and the states do not tell what stands where.
+    3.1.2). The scale model's T5 learned no order of words in 1,800 steps of AdamW at 1e-3, and did in 2,000
+    of this. Presumably embeddings and relative positions, large beside AdamW's steps, hardly moved.
     `precision` is float32, or bfloat16 for autocast: twice as fast where the processor has such instructions.
     """
 
