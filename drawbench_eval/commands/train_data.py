@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drawbench_eval.captioned.data import CaptionedData
     from drawbench_eval.captioned.usable import Usable
     from drawbench_eval.images.decode import Pixels
-    from drawbench_eval.scenes.dataset import SceneData
+    from drawbench_eval.scenes.dataset import Emphasis, SceneData
 
 # Goes up when other pixels come out of the same source.
 VERSION = 1
@@ -25,7 +25,7 @@ class DataSettings:
     """The training images.
 
     kind: where they come from. side: at which side they are kept; smaller ones are left out.
-    num, seed, palette, many: of kind=scenes. path, captions, columns, split, revision: of the other kinds.
+    num, seed, palette, many, related: of kind=scenes. path, captions, columns, split, revision: of the other kinds.
     """
 
     kind: Literal["scenes", "hf", "webdataset", "folder"]
@@ -34,6 +34,7 @@ class DataSettings:
     seed: int
     palette: str
     many: float
+    related: float
     path: str | None
     captions: Path | None
     split: str | None
@@ -43,13 +44,18 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.side < 1:
             raise ValueError(f"side: {self.side}; write a side in pixels")
-        if not 0 <= self.many <= 1:
-            raise ValueError(f"many: {self.many} is not within 0 to 1")
+        self.emphasis()
         if self.kind != "scenes" and self.path is None:
             raise ValueError(f"path: a value is needed for kind={self.kind}")
         for name, kind in (("captions", "folder"), ("split", "hf"), ("revision", "hf")):
             if getattr(self, name) is not None and self.kind != kind:
                 raise ValueError(f"{name}: {getattr(self, name)} is for kind={kind}, not {self.kind}")
+
+    def emphasis(self) -> Emphasis:
+        """Which scenes come more often. Raises ValueError for chances outside 0 to 1."""
+        from drawbench_eval.scenes.dataset import Emphasis
+
+        return Emphasis(many=self.many, related=self.related)
 
 
 def scenes(data: DataSettings, folder: Path) -> SceneData:
@@ -66,7 +72,7 @@ def scenes(data: DataSettings, folder: Path) -> SceneData:
             side=data.side,
             seed=data.seed,
             palette=data.palette,
-            many=data.many,
+            emphasis=data.emphasis(),
             report=advance,
         )
 

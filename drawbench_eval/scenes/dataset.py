@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,17 +24,36 @@ MISSPELT_SHARE = 0.03
 RENDER_CHUNK = 1000
 
 
-def draw_scene(rng: np.random.Generator, *, many: float = 0.0) -> tuple[Facts, Scene]:
-    """Facts and a scene for them in which nothing withheld stands, not even unsaid.
+@dataclass(frozen=True)
+class Emphasis:
+    """Which scenes a training sees more often than they come by themselves.
 
-    Args:
-        rng: draws both.
-        many: the chance that only facts of three or more things alike will do; others hold them at times too.
+    Attributes:
+        many: the chance that only facts of three or more things alike will do.
+        related: the chance that only facts with a relation will do. Of the rest (1 - many - related) every kind comes
+            as often as the grammar has it. ValueError where the two leave 0 to 1, alone or together.
     """
-    crowded = many > 0 and rng.random() < many
+
+    many: float = 0.0
+    related: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, chance in (("many", self.many), ("related", self.related)):
+            if not 0 <= chance <= 1:
+                raise ValueError(f"{name}: {chance} is not within 0 to 1")
+        if self.many + self.related > 1:
+            raise ValueError(f"many + related: {self.many} + {self.related} is more than 1")
+
+
+def draw_scene(rng: np.random.Generator, *, emphasis: Emphasis = Emphasis()) -> tuple[Facts, Scene]:
+    """Facts and a scene for them in which nothing withheld stands, not even unsaid."""
+    wanted = rng.random() if emphasis != Emphasis() else 1.0
     while True:
         facts = sample_facts(rng)
-        if crowded and max(group.count for group in facts.groups) < 3:
+        if wanted < emphasis.many:
+            if max(group.count for group in facts.groups) < 3:
+                continue
+        elif wanted < emphasis.many + emphasis.related and not facts.relations:
             continue
         try:
             scene = place(facts, rng)
@@ -55,7 +75,7 @@ def shows_withheld_relation(things: Sequence[Thing]) -> bool:
 class SceneData:
     """`num` rendered scenes, kept in a folder as one array and one file of facts.
 
-    Item k is made from (seed, k, many) alone; `many` as in `draw_scene`. The folder is written once, on all
+    Item k is made from (seed, k, emphasis) alone. The folder is written once, on all
     cores, and read afterwards; `report` is told how many more are drawn.
     """
 
@@ -67,17 +87,18 @@ class SceneData:
         side: int = 64,
         seed: int = 0,
         palette: str = "natural",
-        many: float = 0.0,
+        emphasis: Emphasis = Emphasis(),
         report: Callable[[int], None] = lambda _: None,
     ) -> None:
-        key = f"{palette}-{side}-{seed}-{num}" + (f"-many{many}" if many else "")
+        chances = "".join(f"-{name}{chance}" for name, chance in asdict(emphasis).items() if chance)
+        key = f"{palette}-{side}-{seed}-{num}{chances}"
         pixels, facts = folder / f"scenes-{key}.npy", folder / f"scenes-{key}.jsonl"
         if not facts.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette, many=many)
+            render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette, emphasis=emphasis)
             _render_all(pixels, facts, num=num, side=side, render_some=render_some, report=report)
         self._seed = seed
-        self._many = many
+        self._emphasis = emphasis
         self._pixels: NDArray[np.uint8] = np.load(pixels, mmap_mode="r")
         self._facts = [Facts.from_json(json.loads(line)) for line in facts.read_text().splitlines()]
 
@@ -95,7 +116,7 @@ class SceneData:
     def scenes(self, indices: Sequence[int]) -> list[Scene]:
         """The scenes themselves, drawn again."""
         rngs = [np.random.default_rng([self._seed, index]) for index in indices]
-        return [draw_scene(rng, many=self._many)[1] for rng in rngs]
+        return [draw_scene(rng, emphasis=self._emphasis)[1] for rng in rngs]
 
     def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
         """A wording for each, another one every epoch; a few are misspelt."""
@@ -139,13 +160,13 @@ def _processes() -> ProcessPoolExecutor:
 
 
 def _render_some(
-    pixels: Path, indices: range, *, seed: int, side: int, palette: str, many: float
+    pixels: Path, indices: range, *, seed: int, side: int, palette: str, emphasis: Emphasis
 ) -> list[str]:
     """Draws some items into the array; returns their facts as lines of JSON."""
     images = np.load(pixels, mmap_mode="r+")
     lines = []
     for index in indices:
-        claims, scene = draw_scene(np.random.default_rng([seed, index]), many=many)
+        claims, scene = draw_scene(np.random.default_rng([seed, index]), emphasis=emphasis)
         images[index] = render(scene, side, palette=palette)
         lines.append(json.dumps(claims.to_json()))
     images.flush()

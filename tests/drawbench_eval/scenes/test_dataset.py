@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drawbench_eval.scenes import dataset
-from drawbench_eval.scenes.dataset import SceneData, draw_scene, shows_withheld_relation
+from drawbench_eval.scenes.dataset import Emphasis, SceneData, draw_scene, shows_withheld_relation
 from drawbench_eval.scenes.facts import Facts, Group, check
 from drawbench_eval.scenes.grammar import is_withheld
 from drawbench_eval.scenes.heldout import is_withheld_pair
@@ -37,7 +37,7 @@ def test_scenes_show_nothing_withheld() -> None:
 
 def test_more_scenes_of_many_things(tmp_path: Path) -> None:
     plain = SceneData(tmp_path, num=60, seed=3)
-    crowded = SceneData(tmp_path, num=60, seed=3, many=0.7)
+    crowded = SceneData(tmp_path, num=60, seed=3, emphasis=Emphasis(many=0.7))
     for data, least, most in ((plain, 0, 20), (crowded, 33, 60)):
         counts = [max(group.count for group in facts.groups) for facts in data.facts(range(60))]
         assert least < sum(count >= 3 for count in counts) < most
@@ -46,6 +46,24 @@ def test_more_scenes_of_many_things(tmp_path: Path) -> None:
     )
     assert np.array_equal(render(crowded.scenes([7])[0], 64), crowded.images([7])[0])
     assert not any(is_withheld(facts) for facts in crowded.facts(range(60)))
+
+
+def test_more_scenes_of_relations(tmp_path: Path) -> None:
+    data = SceneData(tmp_path, num=200, seed=3, emphasis=Emphasis(many=0.2, related=0.6))
+    counts = [max(group.count for group in facts.groups) for facts in data.facts(range(200))]
+    related = [bool(facts.relations) for facts in data.facts(range(200))]
+    assert 30 < sum(count >= 3 for count in counts) < 70
+    assert 110 < sum(related) < 150
+    assert np.array_equal(render(data.scenes([7])[0], 64), data.images([7])[0])
+
+
+@pytest.mark.parametrize(
+    ("chances", "told"),
+    [({"many": 1.2}, "many: 1.2"), ({"related": -0.1}, "related: -0.1"), ({"many": 0.6, "related": 0.5}, "more than 1")],
+)
+def test_chances_that_are_none(chances: dict[str, float], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Emphasis(**chances)
 
 
 def test_a_withheld_relation_is_found_unsaid() -> None:
