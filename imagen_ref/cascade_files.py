@@ -79,6 +79,12 @@ class CascadeFiles:
         return {**found, **self.stages}
 
 
+def packaged(path: str | Path) -> Path:
+    """The part of a packaged model that a path such as scenes/sr64.safetensors names; else the path."""
+    part = PRETRAINED / path
+    return part if part.exists() else Path(path)
+
+
 def cascade_files(name: str | Path, *, text_encoder: str | None = None) -> CascadeFiles:
     """What a packaged cascade, or a folder with a cascade.json, consists of.
 
@@ -93,8 +99,7 @@ def cascade_files(name: str | Path, *, text_encoder: str | None = None) -> Casca
     Raises:
         ValueError: when there is no such cascade or encoder.
     """
-    packaged = PRETRAINED / str(name)
-    folder = packaged if packaged.is_dir() else Path(name)
+    folder = packaged(name)
     file = folder / "cascade.json"
     if not file.is_file():
         known = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))

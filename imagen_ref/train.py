@@ -25,11 +25,11 @@ from imagen_ref.training.optimizer import make_optimizer
 from imagen_ref.training.ranks import Ranks, SharedPredict
 from imagen_ref.training.resume import Run, resume, save_checkpoint, steps_done
 from imagen_ref.training.series import Trained, save_in_series, save_weights
+from imagen_ref.training.start import start
 from imagen_ref.training.step import Learner, train_step
 
 __all__ = ["Progress", "Ranks", "TrainConfig", "steps_done", "train_stage"]
 
-WHITENING_CAPTIONS = 4096
 GPU_LAG = 8
 ALONE = Ranks()
 
@@ -60,7 +60,8 @@ def train_stage(
         encoder: the text encoder, which stays as it is; with `config.learn_encoder` a copy learns.
         folder: where checkpoint, log and weights go.
         initial: a trained stage whose weights the first step starts from; None draws fresh ones. With an
-            encoder that is not its own, the text's whitening is fitted anew and the rest has to learn it.
+            encoder that is not its own, the text's whitening is fitted anew and the rest has to learn it;
+            with `config.fresh_text` all that reads the text is drawn afresh.
         device: where the network is trained; the encoder is best there too.
         ranks: this process among those that train together (`join_ranks`); the first one writes.
         report: called after every step.
@@ -86,7 +87,9 @@ def train_stage(
         raise ValueError(f"training.learn_encoder: {ranks.size} processes; it is for one")
     folder.mkdir(parents=True, exist_ok=True)
     stage = replace(stage, text_encoder=encoder.identity)
-    network = _start(stage, config, data, encoder, initial)
+    network = start(stage, config, data, encoder, initial)
+    if config.checkpoint_activations:
+        checkpoint_activations(network)
     network.to(device=device, memory_format=torch.channels_last)
     learned_encoder = LearnedEncoder(encoder) if config.learn_encoder else None
     learning = network if learned_encoder is None else learned_encoder.with_network(network)
@@ -161,41 +164,6 @@ def train_stage(
         record = {**asdict(config), "initial_sha256": origin}
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return folder / f"{stage.name}.safetensors"
-
-
-def _start(
-    stage: StageConfig, config: TrainConfig, data: ImageTextData, encoder: TextEncoder, initial: Stage | None
-) -> Any:
-    """The network that the first step starts from."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network: Any = stage.make_network()
-    if initial is not None:
-        _start_from(initial, stage, network)
-    if initial is None or initial.config.text_encoder != stage.text_encoder:
-        _fit_whitening(network, data, encoder)
-    if config.checkpoint_activations:
-        checkpoint_activations(network)
-    return network
-
-
-def _start_from(initial: Stage, stage: StageConfig, network: Any) -> None:
-    """Gives the network the weights of a trained one, equal in all but name, crops and text encoder."""
-    own: dict[str, Any] = {"name": "", "crop_side": None, "text_encoder": {}}
-    before, now = (replace(config, **own).to_json() for config in (initial.config, stage))
-    for name, value in now.items():
-        if before[name] != value:
-            raise ValueError(f"initial: its {name} is {before[name]}, the stage to train has {value}")
-    network.load_state_dict(initial.network.state_dict())
-
-
-def _fit_whitening(network: Any, data: ImageTextData, encoder: TextEncoder) -> None:
-    """Gives a network that whitens its text the first captions of the data, before anything is learned."""
-    if network.text.whitening is None:
-        return
-    captions = data.captions(range(min(len(data), WHITENING_CAPTIONS)), 0)
-    encoded = [encoder.encode(captions[at : at + 256]) for at in range(0, len(captions), 256)]
-    network.text.whitening.fit(torch.cat([batch.states[batch.mask] for batch in encoded]).cpu())
 
 
 def _predict(config: TrainConfig, network: Any, ranks: Ranks) -> Callable[..., Tensor]:

@@ -129,6 +129,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path | None:
     from drawbench_eval.commands.settings import build
     from drawbench_eval.generators.device import resolve_device
     from drawbench_eval.runs.progress import show_progress
+    from imagen_ref.cascade_files import packaged
     from imagen_ref.stage import Stage, stage_config
     from imagen_ref.train import TrainConfig, steps_done, train_stage
     from imagen_ref.training.ranks import join_ranks
@@ -141,7 +142,7 @@ def _stage(settings: TrainSettings, folder: Path) -> Path | None:
     with join_ranks(resolve_device(settings.device)) as (ranks, device), ExitStack() as stack:
         padding = COMPILED_LENGTHS if config.compiled else 1
         encoder = _encoder(settings, device, padding)
-        initial = None if settings.initial is None else Stage.load(settings.initial)
+        initial = None if settings.initial is None else Stage.load(packaged(settings.initial))
         data, encoder = _data(settings, encoder, ranks)
         advance: Callable[[int], None] = lambda _: None  # noqa: E731
         if ranks.is_first:
@@ -162,12 +163,12 @@ def _stage(settings: TrainSettings, folder: Path) -> Path | None:
 
 
 def _encoder(settings: TrainSettings, device: str, padding: int) -> TextEncoder:
-    from imagen_ref.cascade_files import PRETRAINED
+    from imagen_ref.cascade_files import packaged
     from imagen_ref.text.load import load_encoder
 
-    packaged = PRETRAINED / settings.text_encoder
+    part = packaged(settings.text_encoder)
     return load_encoder(
-        packaged if packaged.is_dir() else settings.text_encoder,
+        part if part.is_dir() else settings.text_encoder,
         max_length=settings.max_length,
         device=device,
         pad_to_multiple_of=padding,

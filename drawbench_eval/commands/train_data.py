@@ -25,7 +25,7 @@ class DataSettings:
     """The training images.
 
     kind: where they come from. side: at which side they are kept; smaller ones are left out.
-    num, seed, palette, many, related: of kind=scenes. path, captions, columns, split, revision: of the other kinds.
+    num, seed, palette, many, related: of kind=scenes. path, captions, columns, split, revision: of others.
     """
 
     kind: Literal["scenes", "hf", "webdataset", "folder"]

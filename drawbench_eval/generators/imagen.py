@@ -15,7 +15,7 @@ from drawbench_eval.files import digest, sha256_unchanged
 from drawbench_eval.generators.base import Request
 from drawbench_eval.store import Arrays
 from imagen_ref.cascade import Cascade, StageFile
-from imagen_ref.cascade_files import PRETRAINED, CascadeFiles, EncoderSource, cascade_files, with_checkpoint
+from imagen_ref.cascade_files import CascadeFiles, EncoderSource, cascade_files, packaged, with_checkpoint
 from imagen_ref.samplers import SamplerSettings
 from imagen_ref.text.embedding import collate
 from imagen_ref.training.series import behind
@@ -61,7 +61,7 @@ class StageParts:
         """Stage -> its file, in order."""
         parts = {name: getattr(self, name) for name in STAGES}
         return {
-            name: _packaged(part.path)
+            name: packaged(part.path)
             for name, part in parts.items()
             if part is not None and part.path is not None
         }
@@ -299,13 +299,7 @@ def make(settings: ImagenSettings, *, device: str, precision: str) -> ImagenGene
 
 def _source(name: str, folder: EncoderFolder) -> EncoderSource:
     assert folder.path is not None
-    return EncoderSource(name=name, source=_packaged(folder.path), max_length=folder.max_length)
-
-
-def _packaged(path: Path) -> Path:
-    """The part of a packaged model that a path such as scenes/sr64.safetensors names; else the path."""
-    part = PRETRAINED / path
-    return part if part.exists() else path
+    return EncoderSource(name=name, source=packaged(folder.path), max_length=folder.max_length)
 
 
 def _identity(

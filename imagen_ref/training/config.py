@@ -40,6 +40,8 @@ class TrainConfig:
         compiled: whether the network is compiled (torch.compile): a minute at the start, faster steps.
         learn_encoder: whether the text encoder learns with the network, at the same rate (a control: the
             paper's is frozen); its averaged weights are `<folder>/text_encoder`.
+        fresh_text: whether only what does not read the text starts from the initial weights: a start of equal
+            worth for every encoder and every way of conditioning on text (an assumption: not in the paper).
         tensorboard: whether losses go to `<folder>/tensorboard` too (extra tensorboard).
     """
 
@@ -68,6 +70,7 @@ class TrainConfig:
     num_workers: int = 0
     compiled: bool = False
     learn_encoder: bool = False
+    fresh_text: bool = False
     tensorboard: bool = False
 
     def __post_init__(self) -> None:

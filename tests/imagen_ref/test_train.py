@@ -14,6 +14,7 @@ from imagen_ref.stage import Stage, StageConfig
 from imagen_ref.text.embedding import TextEmbedding, TextEncoder
 from imagen_ref.text_conditioning import Whitening
 from imagen_ref.train import Progress, TrainConfig, steps_done, train_stage
+from imagen_ref.training.start import reads_text
 from imagen_ref.unet import UNetConfig
 
 CONFIG = TrainConfig(
@@ -234,6 +235,41 @@ class TestInitialWeights:
         assert differ == {"text.whitening.mean", "text.whitening.matrix"}
         for name in differ:
             assert torch.equal(now[name], fresh[name])
+
+    @pytest.mark.parametrize("conditioning", ["cross_attention", "mean_pooling"])
+    def test_what_reads_the_text_can_be_drawn_afresh(
+        self,
+        base_config: StageConfig,
+        encoder: TextEncoder,
+        other_encoder: TextEncoder,
+        tmp_path: Path,
+        conditioning: str,
+    ) -> None:
+        """What sees the image starts from the given weights; what reads the text, as of a fresh training."""
+        whitened = replace(base_config, network=replace(base_config.network, whiten_text=True))
+        other = replace(
+            whitened, network=replace(whitened.network, text_conditioning=conditioning, text_width=24)
+        )
+        still = replace(CONFIG, num_steps=1, learning_rate=0.0)
+        initial = Stage.load(train_stage(whitened, CONFIG, Plains(), encoder, tmp_path / "first"))
+        with pytest.raises(ValueError, match="initial: its network is"):
+            train_stage(other, still, Plains(), other_encoder, tmp_path / "second", initial=initial)
+        fresh_text = replace(still, fresh_text=True)
+        path = train_stage(other, fresh_text, Plains(), other_encoder, tmp_path / "second", initial=initial)
+        fresh = load_file(train_stage(other, still, Plains(), other_encoder, tmp_path / "fresh"))
+        now, before = load_file(path), initial.network.state_dict()
+        assert now.keys() == fresh.keys()
+        assert any(".attention.text_key_value" in name for name in now) == (conditioning == "cross_attention")
+        for name, tensor in now.items():
+            expected = fresh[name] if reads_text(name) else before[name]
+            assert torch.equal(tensor.float(), expected.float()), name
+        assert sum(reads_text(name) for name in now) > 8
+
+    def test_text_drawn_afresh_wants_weights_for_the_rest(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ValueError, match=r"training\.fresh_text: true is for a training with initial"):
+            train_stage(base_config, replace(CONFIG, fresh_text=True), Plains(), encoder, tmp_path)
 
     def test_a_run_stays_with_those_that_it_began_with(
         self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path

@@ -59,7 +59,11 @@ def test_more_scenes_of_relations(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("chances", "told"),
-    [({"many": 1.2}, "many: 1.2"), ({"related": -0.1}, "related: -0.1"), ({"many": 0.6, "related": 0.5}, "more than 1")],
+    [
+        ({"many": 1.2}, "many: 1.2"),
+        ({"related": -0.1}, "related: -0.1"),
+        ({"many": 0.6, "related": 0.5}, "more than 1"),
+    ],
 )
 def test_chances_that_are_none(chances: dict[str, float], told: str) -> None:
     with pytest.raises(ValueError, match=told):
