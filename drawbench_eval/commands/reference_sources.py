@@ -29,11 +29,12 @@ class NoReference:
 
 @dataclass(frozen=True, kw_only=True)
 class ScenesReference:
-    """Every prompt's facts rendered `per_prompt` times from `seed`."""
+    """Every prompt's facts rendered `per_prompt` times from `seed`, in the colours of `palette`."""
 
     source: Literal["scenes"]
     per_prompt: int
     seed: int
+    palette: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,13 @@ def _refuse_unlike_crops(samples: Preparation, reference: AnyReference) -> None:
 def _scenes(settings: ScenesReference, prompts: PromptSet | None, store: Store) -> AnyReference:
     if prompts is None:
         raise ValueError("reference scenes: there are no prompts to render; write prompts=scenes")
-    return scenes_reference(prompts, per_prompt=settings.per_prompt, seed=settings.seed, store=store)
+    return scenes_reference(
+        prompts,
+        per_prompt=settings.per_prompt,
+        seed=settings.seed,
+        palette=settings.palette,
+        store=store,
+    )
 
 
 def _folder(settings: FolderReference, _prompts: PromptSet | None, store: Store) -> AnyReference:

@@ -44,8 +44,9 @@ def test_the_hash_stands_for_facts_seed_and_size(tmp_path: Path) -> None:
         make(tmp_path, seed=1).sha256,
         make(tmp_path, per_prompt=3).sha256,
         make(tmp_path, prompt_set=fewer).sha256,
+        make(tmp_path, palette="saturated").sha256,
     }
-    assert len(hashes | {base}) == 4
+    assert len(hashes | {base}) == 5
 
 
 def test_what_cannot_be_a_reference_is_refused(tmp_path: Path) -> None:
@@ -54,6 +55,8 @@ def test_what_cannot_be_a_reference_is_refused(tmp_path: Path) -> None:
         make(tmp_path, prompt_set=plain)
     with pytest.raises(ValueError, match=r"reference\.per_prompt: 0"):
         make(tmp_path, per_prompt=0)
+    with pytest.raises(ValueError, match=r"reference\.palette: grey is not one of natural, saturated"):
+        make(tmp_path, palette="grey")
 
 
 def test_the_embedded_world_draws_its_facts(tmp_path: Path) -> None:
@@ -66,6 +69,10 @@ def test_the_embedded_world_draws_its_facts(tmp_path: Path) -> None:
     assert image.dtype == np.uint8
     red = (image[..., 0].astype(int) - image[..., 1] > 60).mean()
     assert 0.1 < red < 0.4
+    saturated = scenes_reference(prompt_set, per_prompt=2, seed=0, palette="saturated", store=Store(tmp_path))
+    pure = [(pixels == (255, 0, 0)).all(axis=-1).mean() for pixels in (image, saturated.draw(0))]
+    assert pure[0] == 0
+    assert pure[1] > 0.1
     impossible = {
         **facts,
         "absent": [{"count": 1, "shape": "circle", "color": "purple elephant", "size": None}],
