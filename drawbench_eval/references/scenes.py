@@ -29,8 +29,8 @@ def scenes_reference(
     """Every prompt's facts rendered `per_prompt` times at side 64: what a model without faults would draw.
 
     Prompts without facts have no picture and are left out. `draw(prompt, image seed)` is the embedded world's
-    layout and renderer, in the colours of `palette`, where it is not given. Raises ValueError when no prompt has
-    facts, and for an unknown palette.
+    layout and renderer, in the colours of `palette`, where it is not given. Raises ValueError when no prompt
+    has facts, and for an unknown palette.
     """
     from drawbench_eval.scenes.renderer import PALETTES
 
