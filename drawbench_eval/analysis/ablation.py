@@ -22,7 +22,7 @@ from drawbench_eval.analysis.collect import MetricInfo, Run
 from drawbench_eval.analysis.curve_pairs import compare_curves
 from drawbench_eval.analysis.curves import Curve, guidance_kind, has_metrics, weight_of
 from drawbench_eval.analysis.measures import INFLUENCES
-from drawbench_eval.analysis.paired import Effect, NotPaired, make_panel
+from drawbench_eval.analysis.paired import Effect, NotPaired, differences, make_panel
 from drawbench_eval.analysis.resampled import recorded
 from drawbench_eval.stats.clustered import Estimate, clustered_mean
 from drawbench_eval.stats.multiple import holm_by_family
@@ -223,11 +223,11 @@ def _mean_difference(
     """The difference of pairs of runs, averaged over the pairs, with the error clustered by prompt."""
     runs = [run for pair in pairs for run in pair]
     panel = make_panel(scores, [run.run_id for run in runs], [metric])
-    per_sample = (panel.values[:, 0::2] - panel.values[:, 1::2]).mean(axis=1)
+    per_sample = differences(panel.values[:, 0::2], panel.values[:, 1::2]).mean(axis=1)
     estimate = clustered_mean(per_sample, panel.prompt)
     if metric in INFLUENCES:
-        values = [recorded(a, metric) - recorded(b, metric) for a, b in pairs]
-        estimate = estimate.moved_to(sum(values) / len(values))
+        first, second = ([recorded(run, metric) for run in side] for side in zip(*pairs, strict=True))
+        estimate = estimate.moved_to(float(differences(first, second).mean()))
     return estimate
 
 

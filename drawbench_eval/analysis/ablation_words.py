@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from drawbench_eval.analysis.ablation import FRONT, Ablation, AblationEffect
 from drawbench_eval.analysis.compare_words import p_in_words
-from drawbench_eval.analysis.findings import in_series, in_words
+from drawbench_eval.analysis.findings import constant_in_words, in_series, in_words
 from drawbench_eval.analysis.measures import measure
 
 CHECKPOINTS = (
@@ -31,8 +31,18 @@ def measure_name(name: str) -> str:
 def finding(ablation: Ablation, level: str) -> str:
     """The one sentence that the numbers support about a level against the baseline."""
     effects = _of(ablation, level)
-    unresolved = [_unresolved(effect) for effect in effects if not effect.resolved(ablation.plan.alpha)]
+    unresolved = [_unresolved(effect) for effect in _open(ablation, effects)]
     parts = _resolved(ablation, effects)
+    equal = [measure_name(effect.measure) for effect in effects if effect.estimate.is_zero]
+    if equal:
+        parts.append(f"equal to {ablation.baseline} in {in_series(equal)} (0 throughout: nothing to test)")
+    apart = [
+        f"{measure_name(effect.measure)} by {constant_in_words(effect.estimate)}"
+        for effect in effects
+        if effect.estimate.is_constant and not effect.estimate.is_zero
+    ]
+    if apart:
+        parts.append(f"apart from {ablation.baseline} in {in_series(apart)} (no spread: no test)")
     if unresolved:
         against = "" if parts else f" from {ablation.baseline}"
         n = max(effect.estimate.n for effect in effects)
@@ -45,12 +55,34 @@ def short_finding(ablation: Ablation, level: str) -> str:
     effects = _of(ablation, level)
     parts = _resolved(ablation, effects)
     n = max(effect.estimate.n for effect in effects)
-    num_open = sum(not effect.resolved(ablation.plan.alpha) for effect in effects)
+    num_open = len(_open(ablation, effects))
+    num_equal = sum(effect.estimate.is_zero for effect in effects)
+    num_apart = sum(effect.estimate.is_constant for effect in effects) - num_equal
+    of = f"{len(effects)} measure{'s' if len(effects) > 1 else ''}"
+    if num_equal:
+        parts.append(f"equal to {ablation.baseline} in {num_equal} of {of}")
+    if num_apart:
+        parts.append(
+            f"apart from {ablation.baseline} by the same throughout, untested, in {num_apart} of {of}"
+        )
     if not parts:
         parts = [f"not told apart from {ablation.baseline} in any of {len(effects)} measures (n = {n})"]
     elif num_open:
         parts.append(f"{num_open} of {len(effects)} measures are not resolved at n = {n}")
     return f"{_subject(ablation, level)} is {'; '.join(parts)}."
+
+
+def verdict(effect: AblationEffect, alpha: float) -> str:
+    """'better', 'worse', 'not resolved', 'equal' on every prompt, or 'not tested' for want of spread."""
+    if effect.estimate.is_constant:
+        return "equal" if effect.estimate.is_zero else "not tested"
+    if not effect.resolved(alpha):
+        return "not resolved"
+    return "better" if effect.better else "worse"
+
+
+def _open(ablation: Ablation, effects: Sequence[AblationEffect]) -> list[AblationEffect]:
+    return [one for one in effects if verdict(one, ablation.plan.alpha) == "not resolved"]
 
 
 def _of(ablation: Ablation, level: str) -> list[AblationEffect]:

@@ -22,6 +22,7 @@ import pandas as pd
 from scipy.special import nctdtrinc, stdtrit
 
 from drawbench_eval.analysis.measures import DISTANCE
+from drawbench_eval.analysis.paired import differences
 from drawbench_eval.stats.clustered import Estimate, clustered_mean
 
 Kind = Literal["per prompt", "whole set", "no column"]
@@ -57,9 +58,8 @@ def mean_difference(a: pd.DataFrame, b: pd.DataFrame, column: str) -> Paired:
     """Mean over prompts of a's mean minus b's; prompts that one side has not scored are left out, counted."""
     of_a, of_b = prompt_means(a, column), prompt_means(b, column)
     both = of_a.index.intersection(of_b.index)
-    differences = (of_a[both] - of_b[both]).to_numpy(dtype=np.float64)
     return Paired(
-        difference=clustered_mean(differences, np.arange(len(both))),
+        difference=clustered_mean(differences(of_a[both], of_b[both]), np.arange(len(both))),
         num_only_a=len(of_a) - len(both),
         num_only_b=len(of_b) - len(both),
     )
@@ -74,11 +74,11 @@ def influence_difference(
     """
     shares = [influence_by_prompt(scores, column) for scores in (a, b)]
     parts = pd.concat(shares, axis=1, keys=["a", "b"])
-    change = (parts["a"].fillna(0.0) - parts["b"].fillna(0.0)).to_numpy(dtype=np.float64)
+    change = differences(parts["a"].fillna(0.0), parts["b"].fillna(0.0))
     count = len(change)
     error = math.sqrt(count / (count - 1) * float(np.square(change).sum())) if count > 1 else math.nan
     estimate = Estimate(
-        value=value_a - value_b,
+        value=float(differences(value_a, value_b)),
         standard_error=error,
         n=min(int(scores[column].notna().sum()) for scores in (a, b)),
         num_clusters=count,

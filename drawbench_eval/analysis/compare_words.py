@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from drawbench_eval.analysis.findings import decimals, in_words, minus
 from drawbench_eval.analysis.leaderboard import Difference, Leaderboard
 from drawbench_eval.analysis.measures import measure
-from drawbench_eval.analysis.paired import Effect
+from drawbench_eval.analysis.paired import SAME, Effect
 
 
 def sentences(board: Leaderboard) -> tuple[str, ...]:
@@ -57,48 +57,68 @@ def _of_metric(board: Leaderboard, metric: str) -> str:
         return f"{lead}; whether that is more than chance was not tested."
     won = [_against(best, one, higher=info.higher_is_better) for one in tests if one.better == best]
     # The best value may lose the paired test, where prompts without a partner made it the best.
-    lost = [one.b if one.a == best else one.a for one in tests if one.better not in (best, None)]
-    open_ = [_against(best, one, higher=info.higher_is_better) for one in tests if one.better is None]
+    lost = [_other(best, one) for one in tests if one.better not in (best, None)]
+    equal = [_other(best, one) for one in tests if effect(one).is_zero]
+    open_ = [
+        _against(best, one, higher=info.higher_is_better)
+        for one in tests
+        if one.better is None and not effect(one).is_zero
+    ]
     parts = []
+    if equal:
+        parts.append(f"equal to {_joined(equal)} on every prompt")
     if won:
         parts.append(f"significantly better than {_joined(won)}")
     if open_:
-        parts.append(f"not shown to be better than {_joined(open_)}")
+        parts.append(f"{'but ' if won else ''}not shown to be better than {_joined(open_)}")
     if lost:
-        parts.append(f"on the prompts that both have, significantly worse than {_joined(lost)}")
-    return f"{lead}: {'; but '.join(parts)}."
+        but = "but " if won or open_ else ""
+        parts.append(f"{but}on the prompts that both have, significantly worse than {_joined(lost)}")
+    return f"{lead}: {'; '.join(parts)}."
 
 
 def _against(best: str, one: Difference, *, higher: bool) -> str:
     """The other set, and by how much the best is better: positive whichever way is better."""
-    other = one.b if one.a == best else one.a
+    other = _other(best, one)
     found = effect(one)
     if (one.a == best) != higher:
         ci95 = None if found.ci95 is None else (-found.ci95[1], -found.ci95[0])
         found = Effect(value=-found.value, ci95=ci95, n=found.n, num_prompts=found.num_prompts)
+    if found.is_constant:
+        same = f"difference {minus(f'{found.value:.3g}')} on every prompt"
+        return f"{other}, {same}, which leaves no spread to test"
     return f"{other}, difference {in_words(found, signed=False)}, {p_in_words(one.p_holm)}"
+
+
+def _other(best: str, one: Difference) -> str:
+    return one.b if one.a == best else one.a
 
 
 def _of_categories(board: Leaderboard, metric: str) -> str:
     leaders = category_leaders(board, metric)
     if not leaders:
         return ""
-    counts = Counter(leaders.values())
-    said = ", ".join(f"{name} in {count}" for name, count in counts.most_common())
+    counts = Counter(names[0] for names in leaders.values() if len(names) == 1)
+    said = [f"best for {name} in {count}" for name, count in counts.most_common()]
+    num_tied = len(leaders) - counts.total()
+    said += [f"as good for two or more in {num_tied}"] if num_tied else []
     return (
-        f"By {measure(metric).short} in {len(leaders)} categories the mean is best for {said} "
+        f"By {measure(metric).short} in {len(leaders)} categories the mean is {', '.join(said)} "
         "(a description: categories hold few prompts and are not tested)."
     )
 
 
-def category_leaders(board: Leaderboard, metric: str) -> dict[str, str]:
-    """Category -> the set with the best plain mean there."""
+def category_leaders(board: Leaderboard, metric: str) -> dict[str, tuple[str, ...]]:
+    """Category -> the sets with the best plain mean there: several where they are equal."""
     higher = board.field.metrics[metric].higher_is_better
     cells = [cell for cell in board.categories if cell.metric == metric]
     leaders = {}
     for category in dict.fromkeys(cell.found.category for cell in cells):
         own = [cell for cell in cells if cell.found.category == category]
-        leaders[category] = max(own, key=lambda cell: cell.found.mean if higher else -cell.found.mean).name
+        best = (max if higher else min)(cell.found.mean for cell in own)
+        leaders[category] = tuple(
+            cell.name for cell in own if math.isclose(cell.found.mean, best, rel_tol=SAME, abs_tol=SAME)
+        )
     return leaders
 
 

@@ -18,11 +18,12 @@ import pandas as pd
 from drawbench_eval.analysis.collect import MetricInfo
 from drawbench_eval.analysis.compare_words import p_in_words
 from drawbench_eval.analysis.curves import Curve
-from drawbench_eval.analysis.findings import in_words
+from drawbench_eval.analysis.findings import constant_in_words, in_words
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import Array, Effect, NotPaired
 from drawbench_eval.analysis.pareto import front_at, lowest_at, shared_levels
 from drawbench_eval.analysis.resampled import NUM_DRAWS, resample, two_sided_p
+from drawbench_eval.stats.clustered import without_rounding
 from drawbench_eval.stats.multiple import holm
 
 NUM_LEVELS = 21
@@ -72,8 +73,11 @@ class CurvePair:
         )
 
     def _against(self, gap: Gap) -> str:
-        said = f"differs from that of {self.second} by {in_words(gap.estimate)}"
-        if gap.estimate.ci95 is None:
+        if gap.estimate.is_zero:
+            return f"equals that of {self.second} in every resampling"
+        shown = constant_in_words(gap.estimate) if gap.estimate.is_constant else in_words(gap.estimate)
+        said = f"differs from that of {self.second} by {shown}"
+        if gap.estimate.ci95 is None or gap.estimate.is_constant:
             return f"{said}, which cannot be tested"
         if not gap.p_holm < ALPHA:
             return f"{said}: not resolved at this n ({p_in_words(gap.p_holm)})"
@@ -146,7 +150,8 @@ def _compare(
     for read in (lowest_at, front_at):
         value = float((read(levels, *observed[0]) - read(levels, *observed[1])).mean())
         one, other = (read(own_levels, *side).mean(axis=-1) for side in drawn)
-        draws = one - other
+        # Draws that are all equal but for rounding have no spread, and so neither interval nor p.
+        draws = value + without_rounding(one - other - value, np.abs(one) + np.abs(other))
         gaps.append(
             Gap(
                 estimate=resampled.effect(down * value, down * draws),

@@ -88,6 +88,11 @@ def rounded(value: float, digits: int, *, signed: bool = False) -> str:
     """The number with so many decimals and a typographic minus; one that rounds to 0 has no sign."""
     text = f"{value:{'+' if signed else ''}.{digits}f}"
     return minus(text if float(text) else text.lstrip("+-"))
+def constant_in_words(estimate: Effect) -> str:
+    """'+0.25 throughout', of a number without spread."""
+    return f"{minus(f'{estimate.value:+.3g}')} throughout"
+
+
 
 
 def minus(text: str) -> str:

@@ -73,7 +73,7 @@ class Difference:
     p is two-sided, `p_holm` corrected within `family` of `family_size` tests; both are NaN where the error is
     0 or undefined. `detectable`: the smallest true difference found with the power asked for at alpha over
     the family's size. `better`: the name of the significantly better set, None where neither is.
-    `equivalent`: None where no margin was given.
+    `equivalent`: None where no margin was given or no test can be made.
     """
 
     metric: str
@@ -198,7 +198,7 @@ def _differences(field_: Field, choices: CompareChoices) -> tuple[Difference, ..
                 continue
             paired = _paired(metric, kind, a, b)
             margin = choices.equivalence.get(metric)
-            same = None if margin is None else equivalence(paired.difference, margin=margin).is_equivalent
+            tested = equivalence(paired.difference, margin=margin) if margin is not None else None
             found.append(
                 Difference(
                     metric=metric,
@@ -213,7 +213,7 @@ def _differences(field_: Field, choices: CompareChoices) -> tuple[Difference, ..
                     detectable=math.nan,
                     better=a.name if (paired.difference.value > 0) == info.higher_is_better else b.name,
                     margin=margin,
-                    equivalent=same,
+                    equivalent=None if tested is None or math.isnan(tested.p_value) else tested.is_equivalent,
                 )
             )
     return _corrected(found, choices)

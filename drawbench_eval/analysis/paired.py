@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from drawbench_eval.analysis.collect import Run
 from drawbench_eval.stats.clustered import clustered_mean
@@ -14,6 +14,9 @@ from drawbench_eval.stats.clustered import clustered_mean
 Array = NDArray[np.float64]
 
 _KEYS = ("sample_id", "prompt_id", "category", "seed")
+
+SAME = 1e-9
+"""What a rerun may differ by, as a share of the values: a difference no larger is none."""
 
 
 class NotPaired(ValueError):
@@ -51,6 +54,16 @@ class Effect:
     ci95: tuple[float, float] | None
     n: int
     num_prompts: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same throughout, on every prompt or resampling: no test can be made of it."""
+        return self.ci95 is not None and self.ci95[0] == self.ci95[1]
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is 0 throughout: a difference of what is equal."""
+        return self.is_constant and self.value == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +127,14 @@ def make_panel(scores: Mapping[str, pd.DataFrame], run_ids: Sequence[str], colum
     prompt_ids, prompt = np.unique(joined.iloc[:, 0].to_numpy(dtype=str), return_inverse=True)
     values = joined.iloc[:, 1:].to_numpy(dtype=np.float64)
     return Panel(prompt_ids=tuple(map(str, prompt_ids)), prompt=prompt.astype(np.int64), values=values)
+
+
+def differences(a: ArrayLike, b: ArrayLike) -> Array:
+    """What `a` [n] has over `b` [n], 0 where a rerun alone may differ so: else equal runs get an error."""
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    gap = first - second
+    scale = max((float(np.abs(side).max()) for side in (first, second) if side.size), default=0.0)
+    return np.where(np.abs(gap) <= SAME * scale, 0.0, gap)
 
 
 def num_shared(scores: Mapping[str, pd.DataFrame]) -> int:

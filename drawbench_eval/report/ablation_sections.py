@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from drawbench_eval.analysis.ablation import Ablation, AblationEffect
-from drawbench_eval.analysis.ablation_words import finding, measure_name, short_finding, trainings
+from drawbench_eval.analysis.ablation_words import finding, measure_name, short_finding, trainings, verdict
 from drawbench_eval.report.blocks import Block, Bullets, DataTable, Paragraph, Picture, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import tied
@@ -91,9 +91,7 @@ def _families(ablation: Ablation) -> str:
 def _table(ablation: Ablation) -> Table:
     rows = []
     for effect in ablation.effects:
-        word = "not resolved"
-        if effect.resolved(ablation.plan.alpha):
-            word = "better" if effect.better else "worse"
+        word = verdict(effect, ablation.plan.alpha)
         rows.append(
             (
                 Cell(text=effect.level, key=effect.level),

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from drawbench_eval.analysis.collect import interval, protocol_of
-from drawbench_eval.analysis.compare_words import category_leaders
+from drawbench_eval.analysis.compare_words import category_leaders, effect
 from drawbench_eval.analysis.leaderboard import Difference, Leaderboard
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.published_results import published_fid30k
@@ -71,7 +71,9 @@ def differences_table(board: Leaderboard) -> Table:
                 Cell(text=f"{one.a} − {one.b}", key=f"{one.a} {one.b}"),
                 Cell(
                     text=_signed(one.value, digits),
-                    detail=f"{_signed(low, digits)} to {_signed(high, digits)}",
+                    detail="on every prompt"
+                    if effect(one).is_constant
+                    else f"{_signed(low, digits)} to {_signed(high, digits)}",
                     key=_key(one.value),
                 ),
                 Cell(text=_p(one.p_holm), key=1.0 if math.isnan(one.p_holm) else one.p_holm),
@@ -86,7 +88,9 @@ def differences_table(board: Leaderboard) -> Table:
 
 
 def verdict(one: Difference) -> str:
-    """'A better', 'not resolved', with equivalence where it was asked for."""
+    """'A better', 'not resolved', with equivalence where asked for; 'equal' where no prompt differs."""
+    if effect(one).is_constant:
+        return "equal" if effect(one).is_zero else "no spread to test"
     said = f"{one.better} better" if one.better else "not resolved"
     if one.equivalent is None:
         return said
@@ -100,7 +104,8 @@ def categories_table(board: Leaderboard, metric: str) -> Table:
     by = {(cell.found.category, cell.name): cell for cell in cells}
     digits = column_decimals(cell.found.interval for cell in cells)
     rows = []
-    for category, leader in leaders.items():
+    for category, leading in leaders.items():
+        best = leading[0] if len(leading) == 1 else f"{len(leading)} equal"
         own = [by.get((category, name)) for name in board.order]
         count = max(cell.found.num_prompts for cell in own if cell is not None)
         rows.append(
@@ -117,7 +122,7 @@ def categories_table(board: Leaderboard, metric: str) -> Table:
                     )
                     for cell in own
                 ),
-                Cell(text=leader, key=leader),
+                Cell(text=best, key=best),
             )
         )
     notes = ("", "", *("mean, shrunken" for _ in board.order), "")

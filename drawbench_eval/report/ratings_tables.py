@@ -99,11 +99,13 @@ def comparisons_table(document: RatingsDocument) -> Table | None:
 
 
 def verdict_of(one: Entry) -> str:
-    """'A preferred', 'A higher', 'on par within 5', 'not resolved', 'cannot be significant'."""
+    """'A ahead', 'on par within 5', 'not resolved', 'cannot be significant', 'no error'."""
     if one["margin"] is not None:
         return f"{'on par' if one['is_significant'] else 'not shown to be on par'} within {one['margin']:g}"
     if one["is_significant"]:
         return f"{one['pair'][0 if one['estimate'] > 0 else 1]} ahead"
+    if one["p_value"] is None:
+        return "no error to test against"
     return "not resolved" if one["can_be_significant"] else "cannot be significant at this n"
 
 

@@ -115,10 +115,10 @@ def _capital(text: str) -> str:
 
 
 def effect_cell(effect: Effect) -> Cell:
-    """A signed estimate with its interval in small print, "undefined" where there is none."""
+    """A signed estimate with its interval in small print, "undefined" or "throughout" where there is none."""
     digits = decimals(effect.value, effect.ci95)
-    shown = "undefined"
-    if effect.ci95 is not None:
+    shown = "throughout" if effect.is_constant else "undefined"
+    if effect.ci95 is not None and not effect.is_constant:
         shown = f"{fixed(effect.ci95[0], digits)} to {fixed(effect.ci95[1], digits)}"
     return Cell(text=rounded(effect.value, digits, signed=True), detail=shown, key=effect.value)
 

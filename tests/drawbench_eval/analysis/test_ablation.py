@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from drawbench_eval.analysis.ablation import AblationPlan, ablate
 from drawbench_eval.analysis.ablation_estimates import over_trainings
 from drawbench_eval.analysis.ablation_levels import find_blocks, find_factor
-from drawbench_eval.analysis.ablation_words import finding, short_finding, trainings
+from drawbench_eval.analysis.ablation_words import finding, short_finding, trainings, verdict
 from drawbench_eval.stats.clustered import Estimate
 
 ENCODER = "model.text_encoder"
@@ -84,6 +84,45 @@ def test_the_finding_says_what_the_numbers_support(made):
     short = short_finding(one, "same")
     assert short == "Text encoder same is not told apart from base in any of 3 measures (n = 200)."
     assert "these checkpoints" in trainings(one)
+
+
+def test_levels_that_differ_on_no_prompt_are_equal_and_not_unresolved(made):
+    """No test can be made of differences without spread; in Holm's family they count as planned tests."""
+    (one,), _ = ablated(made, {"base": BASE, "same": BASE, "small": moved(-0.03, 0.5)}, noise=0.0)
+    same = [e for e in one.effects if e.level == "same"]
+    assert all(math.isnan(e.p) and math.isnan(e.p_holm) and math.isnan(e.detectable) for e in same)
+    assert {verdict(e, 0.05) for e in same} == {"equal"}
+    assert finding(one, "same") == (
+        "Text encoder same is equal to base in score, Fréchet distance and front against score "
+        "(0 throughout: nothing to test)."
+    )
+    assert short_finding(one, "same") == "Text encoder same is equal to base in 3 of 3 measures."
+    # By the same on every prompt: certain of these prompts, but without an error to test it against.
+    shifted = effect(one, "small", "score")
+    assert (shifted.estimate.is_constant, verdict(shifted, 0.05)) == (True, "not tested")
+    assert "apart from base in score by \u22120.03 throughout" in finding(one, "small")
+    assert "not resolved" not in finding(one, "small") + short_finding(one, "small")
+
+
+def test_an_equal_level_makes_the_correction_of_the_others_no_milder(made):
+    levels = {"base": BASE, "small": moved(-0.02, 0.05)}
+    (alone,), _ = ablated(made, levels)
+    runs, scores, _ = made.make_sweep(levels)
+    twins, frames, _ = made.make_sweep({"same": BASE})
+    for twin in twins:
+        frames[twin.run_id] = scores[twin.run_id.replace("same", "base")]
+    (beside,) = ablate(
+        [*runs, *twins],
+        scores | frames,
+        made.infos("score", "fd_scenes"),
+        AblationPlan(factor=ENCODER, baseline="base"),
+        alignments=["score"],
+        distance="fd_scenes",
+    )
+    for measured in ("score", "fd_scenes"):
+        with_it, without = (effect(found, "small", measured) for found in (beside, alone))
+        assert with_it.p == without.p
+        assert with_it.p_holm > without.p_holm
 
 
 def test_what_would_be_found_has_the_power_it_says_after_correction(made):

@@ -47,6 +47,19 @@ def test_the_difference_is_the_paired_t_test_of_prompt_means(pair: tuple[np.ndar
     assert found.standard_error < 0.2 * clustered_mean(a.ravel(), np.repeat(np.arange(12), 4)).standard_error
 
 
+def test_the_same_images_in_another_order_have_no_difference(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    """Sums in another order differ by rounding, which must not become an error and so a p."""
+    a = 100 * pair[0]
+    other = frame(a).sample(frac=1.0, random_state=1)
+    one = mean_difference(frame(a), other, "clip_score").difference
+    assert (one.value, one.standard_error) == (0.0, 0.0)
+    influence = frame(a - a.mean(), column="fid"), frame(a - a.mean(), column="fid").iloc[::-1]
+    set_ = influence_difference(*influence, "fid", value_a=31.0, value_b=31.0 + 4e-12).difference
+    assert (set_.value, set_.standard_error) == (0.0, 0.0)
+    assert math.isnan(one.p_value)
+    assert math.isnan(set_.p_value)
+
+
 def test_prompts_scored_on_one_side_only_are_left_out_and_counted(
     pair: tuple[np.ndarray, np.ndarray],
 ) -> None:

@@ -39,6 +39,19 @@ def test_equal_curves_are_not_resolved(made):
     assert "not resolved at this n" in pair.sentence
 
 
+def test_curves_that_differ_in_no_resampling_are_equal_and_not_unresolved(made):
+    (pair,) = compared(made, {"a": RISING, "b": RISING}, noise=0.0)
+    assert pair.matched.estimate.is_zero
+    assert np.isnan([pair.matched.p, pair.front.p_holm]).all()
+    said = "equals that of b in every resampling"
+    assert pair.sentence == f"At matched score the Fréchet distance of a {said}; along the front it {said}."
+    # What rounding leaves of a difference that is the same in all of them is no spread to test with.
+    (pair,) = compared(made, {"a": RISING, "b": shifted(RISING, 0.1)}, noise=0.0)
+    assert pair.front.estimate.value == pytest.approx(-0.1)
+    assert np.isnan(pair.front.p)
+    assert "differs from that of b by \u22120.1 throughout, which cannot be tested" in pair.sentence
+
+
 def test_the_front_of_a_curve_that_turns_back_is_what_it_reaches_at_that_level_or_above(made):
     """a reaches score 2 at distance 5, and was at 9 on the way: along the front 5 counts everywhere."""
     turning = [(1, 0.0, 9.0), (2, 1.0, 9.0), (4, 2.0, 5.0)]

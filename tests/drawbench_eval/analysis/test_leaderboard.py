@@ -1,6 +1,7 @@
 """Comparisons of three synthetic runs: what Holm, shrinkage and fronts are given, and the sentences."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from drawbench_eval.analysis.compare_words import category_leaders, sentences
 from drawbench_eval.analysis.contestants import make_field, read_contestant
 from drawbench_eval.analysis.leaderboard import NUM_COSTS, CompareChoices, make_leaderboard
 from drawbench_eval.analysis.published_results import published_fid30k
+from drawbench_eval.report.compare_tables import categories_table, differences_table, verdict
 from drawbench_eval.stats.shrinkage import shrink_categories
 
 # Far apart in distance; "plain" and "curbed" close in alignment, "strong" well above both.
@@ -137,9 +139,42 @@ def test_sentences_say_who_leads_and_over_whom_that_is_significant(board):
     assert close.endswith(".")
 
 
+@pytest.fixture(scope="module")
+def twins(results):
+    """Two runs with equal scores, and one that is far better."""
+    names = {"one": "dynamic-w1-", "two": "dynamic-w1-", "strong": "dynamic-w4-"}
+    folders = {name: next((results / "runs").glob(f"{start}*")) for name, start in names.items()}
+    one, two, strong = (read_contestant(name, folder) for name, folder in folders.items())
+    return make_field([one, replace(two, run=replace(two.run, run_id="another")), strong])
+
+
+def test_equal_sets_are_called_equal_and_neither_leads(twins):
+    choices = CompareChoices(equivalence={"scenes_clip_score": 0.05}, order_by="scenes_clip_score")
+    board = make_leaderboard(twins, choices)
+    same = [one for one in board.differences if (one.a, one.b) == ("one", "two")]
+    assert len(same) == len(twins.metrics)
+    assert {verdict(one) for one in same} == {"equal"}
+    assert all(math.isnan(one.p_holm) and one.better is None and one.equivalent is None for one in same)
+    # The test that could not be made still counts, so the others are corrected as strictly as planned.
+    other = differences_in(board, "scenes_clip_score")
+    assert {one.family_size for one in other} == {3}
+    assert [one.p_holm / one.p_value for one in other if one not in same] == pytest.approx([3, 3])
+    table = differences_table(board)
+    cells = [row[2] for row in table.rows if row[1].text == "one \u2212 two"]
+    assert {(cell.text, cell.detail) for cell in cells} == {("0", "on every prompt")}
+    pair = make_leaderboard(make_field(twins.contestants[:2]), choices)
+    said = " ".join(sentences(pair))
+    assert "one has the highest scenes CLIP score" in said
+    assert "equal to two on every prompt." in said
+    assert "p undefined" not in said
+    assert "not shown" not in said
+    assert "in 11 categories the mean is as good for two or more in 11 (" in said
+    assert {row[-1].text for row in categories_table(pair, "scenes_clip_score").rows} == {"2 equal"}
+
+
 def test_category_leaders_follow_the_plain_means(board):
     leaders = category_leaders(board, "scenes_clip_score")
-    assert set(leaders.values()) == {"strong"}
+    assert set(leaders.values()) == {("strong",)}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -70,3 +71,23 @@ def test_models_of_unlike_guidance_never_share_an_axis_of_weights(results, tmp_p
     other = pd.read_csv(io.StringIO(pictures["weights"].data))
     assert all("static" in name for name in own["curve"])
     assert not any("static" in name for name in other["curve"])
+
+
+def test_runs_with_equal_scores_are_called_equal(results, tmp_path):
+    """Static thresholding is made to give what dynamic gave."""
+    for run in (*results.glob("runs/dynamic-w[14]-*"), *results.glob("runs/static-w[14]-*")):
+        shutil.copytree(run, tmp_path / "runs" / run.name)
+    for twin in tmp_path.glob("runs/dynamic-*"):
+        folder = next(tmp_path.glob(f"runs/static-{twin.name.split('-')[1]}-*"))
+        shutil.copy(twin / "scores.parquet", folder)
+        record, other = (json.loads((one / "run.json").read_text()) for one in (folder, twin))
+        (folder / "run.json").write_text(json.dumps(record | {"metrics": other["metrics"]}))
+    written = Report.from_runs(tmp_path).save(tmp_path / "report")
+    page = (written / "report.html").read_text(encoding="utf-8")
+    assert "Threshold static is equal to dynamic in 5 of 5 measures." in page
+    assert "equals that of dynamic in every resampling" in page
+    assert "(0 throughout: nothing to test)" in page
+    for wrong in ("nan", "p undefined", "interval 0 to 0): not resolved"):
+        assert not re.search(rf"\b{re.escape(wrong)}\b", page.partition("<script")[0])
+    table = pd.read_csv(written / "tables" / "ablation.csv")
+    assert table[table["level"] == "static"]["p"].isna().all()
