@@ -193,7 +193,9 @@ def _level(
             continue
         estimate, degrees = over_trainings(estimates)
         single = trainings[0] if len(trainings) == 1 else ()
-        by_weight = [(weight_of(a), _mean_difference([(a, b)], scores, name)) for a, b in single]
+        by_weight = [
+            (weight_of(a, block.weight), _mean_difference([(a, b)], scores, name)) for a, b in single
+        ]
         effects.append(
             AblationEffect(
                 level=level,

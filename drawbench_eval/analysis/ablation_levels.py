@@ -9,12 +9,12 @@ from typing import Any
 from drawbench_eval.analysis.collect import Run, comparable, varying
 from drawbench_eval.analysis.curves import (
     THRESHOLD,
-    WEIGHT,
     Curve,
     determined,
     guidance_kind,
     is_hash,
     shown_setting,
+    swept_weight,
     weight_of,
 )
 
@@ -23,11 +23,13 @@ from drawbench_eval.analysis.curves import (
 class Block:
     """Runs that differ in the factor, the guidance weight and the training seed alone.
 
-    `runs` is keyed by level (the factor's value as text), training seed ("" for none) and guidance weight.
+    `runs` is keyed by level (the factor's value as text), training seed ("" for none) and guidance weight,
+    which is the setting `weight`.
     """
 
     context: str
     baseline: str
+    weight: str
     runs: Mapping[tuple[str, str, float], Run]
 
     @property
@@ -60,14 +62,15 @@ class Block:
         own = {(seed, weight): run for (one, seed, weight), run in self.runs.items() if one == level}
         if len({seed for seed, _ in own}) != 1:
             return None
-        runs = tuple(sorted(own.values(), key=weight_of))
+        runs = tuple(sorted(own.values(), key=lambda run: weight_of(run, self.weight)))
         return Curve(
             name=level,
             mode="",
             context="",
             runs=runs,
-            weights=tuple(map(weight_of, runs)),
+            weights=tuple(weight_of(run, self.weight) for run in runs),
             guidance_kind=guidance_kind(runs[0]),
+            weight_key=self.weight,
         )
 
 
@@ -78,7 +81,7 @@ def find_factor(runs: Sequence[Run], *, training_seed: str | None = None) -> str
     """
     complete = [run for run in runs if run.status == "complete"]
     seeds = [training_seed] if training_seed else []
-    varied = [key for key in varying(complete) if key not in (WEIGHT, *seeds)]
+    varied = [key for key in varying(complete) if key not in (swept_weight(complete), *seeds)]
     leaders = [
         key
         for key in varied
@@ -106,11 +109,11 @@ def find_blocks(
         raise ValueError(
             f"ablation.baseline: {chosen} is no value of {factor}; write one of {', '.join(levels)}"
         )
-    seeds = [training_seed] if training_seed else []
+    seeds, weight = [training_seed] if training_seed else [], swept_weight(complete)
     rest = [
         key
         for key in varying(complete)
-        if key not in (WEIGHT, factor, *seeds) and not determined(key, [factor, *seeds], complete)
+        if key not in (weight, factor, *seeds) and not determined(key, [factor, *seeds], complete)
     ]
     named = [key for key in rest if not is_hash(key)]
     hashes = [key for key in rest if is_hash(key) and not determined(key, [factor, *seeds, *named], complete)]
@@ -120,7 +123,7 @@ def find_blocks(
             f"{key.removeprefix('model.')} {shown_setting(run.factors.get(key))}" for key in (*named, *hashes)
         )
         seed = str(comparable(run.factors.get(training_seed))) if training_seed else ""
-        key = (_level(run, factor), seed, weight_of(run))
+        key = (_level(run, factor), seed, weight_of(run, weight))
         if key in blocks.setdefault(context, {}):
             other = blocks[context][key].run_id
             raise ValueError(
@@ -128,7 +131,7 @@ def find_blocks(
             )
         blocks[context][key] = run
     return tuple(
-        Block(context=context, baseline=chosen, runs=found)
+        Block(context=context, baseline=chosen, weight=weight, runs=found)
         for context, found in blocks.items()
         if {level for level, _, _ in found} > {chosen}
     )

@@ -4,15 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from drawbench_eval.analysis import guidance
-from drawbench_eval.analysis.curves import Curve
-from drawbench_eval.analysis.findings import (
-    Selection,
-    Verdict,
-    in_words,
-    minus,
-    verdict_by_sign,
-    verdict_within,
-)
+from drawbench_eval.analysis.answers import Answer
+from drawbench_eval.analysis.curves import WEIGHT, Curve, weight_name
+from drawbench_eval.analysis.findings import in_words, minus
 from drawbench_eval.analysis.guidance import NUM_LEVELS, Scores
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import Effect
@@ -22,6 +16,7 @@ PLATEAU_SHARE = 0.1
 """A curve counts as flat when it changes by less than this share of its rise: fixed beforehand."""
 
 _CLUSTERED = "paired by sample, t interval clustered by prompt"
+_DISTANCES = f"difference of the recorded values; interval from influence values, {_CLUSTERED}"
 _SPLIT = f"{_CLUSTERED}; weight chosen on one half of the prompts, measured on the other"
 _BOOTSTRAP = (
     f"{NUM_DRAWS} resamplings of the prompts, percentile interval; "
@@ -60,19 +55,6 @@ class Bench:
         return (a, b) if a is not None and b is not None else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A finding before the claim and the context are written into it."""
-
-    quantity: str
-    estimate: Effect
-    verdict: Verdict
-    sentence: str
-    method: str
-    selection: Selection
-    unit: str = ""
-
-
 def rise(bench: Bench) -> Answer | None:
     """Alignment at its best weight minus at the smallest, under dynamic thresholding or what there is."""
     curve = bench.main_curve(at_least=2)
@@ -82,7 +64,6 @@ def rise(bench: Bench) -> Answer | None:
     return Answer(
         quantity=f"{bench.alignment} at its best weight minus at w = {curve.weights[0]:g}, {curve.mode}",
         estimate=change.estimate,
-        verdict=verdict_by_sign(change.estimate, expected=+1),
         sentence=f"{_under(curve)} the {bench.name} changes by {in_words(change.estimate)} "
         f"from w = {curve.weights[0]:g} to its best weight ({_chosen(change)}).",
         method=_SPLIT,
@@ -99,7 +80,6 @@ def early_minimum(bench: Bench) -> Answer | None:
     return Answer(
         quantity=f"w of the best {bench.alignment} minus w of the smallest {bench.distance}, {curve.mode}",
         estimate=found.estimate,
-        verdict=verdict_by_sign(found.estimate, expected=+1),
         sentence=f"{_under(curve)} the {measure(bench.distance).short} is smallest at "
         f"{_place(found.lowest_distance, curve)} and the {bench.name} largest at "
         f"{_place(found.best_alignment, curve)}: {in_words(found.estimate)} in w.",
@@ -121,7 +101,6 @@ def matched(bench: Bench) -> Answer | None:
     return Answer(
         quantity=f"{bench.distance}, dynamic minus static, mean over the {bench.alignment} that both reach",
         estimate=found.estimate,
-        verdict=verdict_by_sign(found.estimate, expected=-1),
         sentence=f"Over the range of {bench.name} that both curves reach "
         f"({low:.3f} to {high:.3f}) the {measure(bench.distance).short} under dynamic thresholding differs "
         f"from static by {in_words(found.estimate)} on average; dynamic lies at or below static at "
@@ -140,7 +119,6 @@ def turn(bench: Bench) -> Answer | None:
     return Answer(
         quantity=_fall_quantity(bench, curve),
         estimate=change.estimate,
-        verdict=verdict_by_sign(change.estimate, expected=+1),
         sentence=f"{_fall_sentence(bench, curve, change)}.",
         method=_SPLIT,
         selection="split",
@@ -159,7 +137,7 @@ def plateau(bench: Bench) -> Answer | None:
     return Answer(
         quantity=_fall_quantity(bench, curve),
         estimate=change.estimate,
-        verdict=verdict_within(change.estimate, margin),
+        margin=margin,
         sentence=f"{_fall_sentence(bench, curve, change)}; {against}.",
         method=f"{_SPLIT}; two one-sided tests at 2.5 % against a tenth of the rise",
         selection="split",
@@ -176,7 +154,6 @@ def steeper(bench: Bench) -> Answer | None:
     return Answer(
         quantity=f"fall of {bench.alignment} to w = {shared[-1]:g}, static minus dynamic",
         estimate=estimate,
-        verdict=verdict_by_sign(estimate, expected=+1),
         sentence=f"From the best smaller weight to w = {shared[-1]:g} the {bench.name} "
         f"falls by {minus(f'{static:.3f}')} under static and by {minus(f'{dynamic:.3f}')} under dynamic "
         f"thresholding, a difference of {in_words(estimate)}.",
@@ -187,20 +164,34 @@ def steeper(bench: Bench) -> Answer | None:
 
 def none_alignment(bench: Bench) -> Answer | None:
     """Alignment without thresholding minus dynamic, at the largest weight they share."""
-    return _none(bench, bench.alignment, guidance.difference_at, expected=-1, method=_CLUSTERED)
+    return _none(bench, bench.alignment, guidance.difference_at, method=_CLUSTERED)
 
 
 def none_distance(bench: Bench) -> Answer | None:
     """The Frechet distance without thresholding minus dynamic, at the largest weight they share."""
     if bench.distance is None:
         return None
-    method = f"difference of the recorded values; interval from influence values, {_CLUSTERED}"
-    return _none(bench, bench.distance, guidance.distance_difference_at, expected=+1, method=method)
+    return _none(bench, bench.distance, guidance.distance_difference_at, method=_DISTANCES)
 
 
-def _none(
-    bench: Bench, metric: str, difference: Callable[..., Effect], *, expected: int, method: str
-) -> Answer | None:
+def distance_at_largest(bench: Bench) -> Answer | None:
+    """The Frechet distance at the largest weight of a curve minus at the smallest."""
+    curve = bench.main_curve(at_least=2)
+    if curve is None or bench.distance is None:
+        return None
+    low, high = curve.weights[0], curve.weights[-1]
+    estimate = guidance.distance_difference_at(curve.at(high), curve.at(low), bench.scores, bench.distance)
+    return Answer(
+        quantity=f"{bench.distance} at w = {high:g} minus at w = {low:g}",
+        estimate=estimate,
+        sentence=f"{_under(curve)} the {measure(bench.distance).short} changes by {in_words(estimate)} "
+        f"from w = {low:g} to w = {high:g}.",
+        method=_DISTANCES,
+        selection="fixed",
+    )
+
+
+def _none(bench: Bench, metric: str, difference: Callable[..., Effect], *, method: str) -> Answer | None:
     pair = bench.pair("none", "dynamic", at_least=1)
     shared = sorted(set(pair[0].weights) & set(pair[1].weights)) if pair else []
     if pair is None or not shared or shared[-1] <= 1:
@@ -209,7 +200,6 @@ def _none(
     return Answer(
         quantity=f"{metric}, none minus dynamic, at w = {shared[-1]:g}",
         estimate=estimate,
-        verdict=verdict_by_sign(estimate, expected=expected),
         sentence=f"At w = {shared[-1]:g} the {measure(metric).short} without thresholding differs from that "
         f"under dynamic thresholding by {in_words(estimate)}.",
         method=method,
@@ -218,6 +208,8 @@ def _none(
 
 
 def _under(curve: Curve) -> str:
+    if curve.weight_key != WEIGHT:
+        return f"Over the {weight_name(curve.weight_key)}"
     if curve.mode == "none":
         return "Without thresholding"
     return f"Under {curve.mode} thresholding" if curve.mode else "Along the curve"

@@ -16,6 +16,9 @@ from drawbench_eval.runs.record import RunRecord, read_record
 
 Status = Literal["complete", "failed", "unfinished", "not started"]
 
+TRAINING = "model.training"
+"""The setting by which runs of checkpoints are told apart: the name of the training, its folder's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -34,8 +37,9 @@ class Run:
 
     @property
     def factors(self) -> Mapping[str, Any]:
-        """All identity settings, flat."""
-        return {} if self.record is None else self.record.factors
+        """All identity settings, flat, and the training of a `model.checkpoint` as TRAINING."""
+        named = {TRAINING: self.training["series"]} if "series" in self.training else {}
+        return {} if self.record is None else {**self.record.factors, **named}
 
     @property
     def metrics(self) -> Mapping[str, Any]:

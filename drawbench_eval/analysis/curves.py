@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from drawbench_eval.analysis.collect import Run, comparable, varying
+from drawbench_eval.analysis.collect import TRAINING, Run, comparable, varying
 
 WEIGHT = "model.guidance_weight"
+SR_WEIGHTS = ("model.sr64.guidance_weight", "model.sr256.guidance_weight")
 THRESHOLD = "model.threshold"
 MODES = ("none", "static", "dynamic")
 SAMPLES = "model.samples_sha256"
@@ -18,6 +19,7 @@ _HASH_DIGITS = 8
 class Curve:
     """Runs over the guidance weight, all else equal, in order of weight.
 
+    `weight_key` is the setting that holds the weight: of the base, or of a super-resolution.
     `mode` is the thresholding, `context` what else sets this curve apart ("" when nothing does).
     A model without a guidance weight stands at w = 1, which is no guidance. `guidance_kind`: "cfg",
     "distilled" or "none"; weights of curves of unlike kind are not on one scale.
@@ -29,6 +31,7 @@ class Curve:
     runs: tuple[Run, ...]
     weights: tuple[float, ...]
     guidance_kind: str = "cfg"
+    weight_key: str = WEIGHT
 
     def at(self, weight: float) -> Run:
         """The run at `weight`."""
@@ -50,6 +53,17 @@ class Curve:
         return replace(self, runs=runs, weights=weights)
 
 
+def swept_weight(runs: Iterable[Run]) -> str:
+    """The guidance weight that makes curves: the base's, or a super-resolution's where that alone varies."""
+    varied = varying(runs)
+    return next((key for key in (WEIGHT, *SR_WEIGHTS) if key in varied), WEIGHT)
+
+
+def weight_name(key: str) -> str:
+    """'guidance weight', or 'sr64 guidance weight'."""
+    return key.removeprefix("model.").replace(".", " ").replace("_", " ")
+
+
 def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
     """The complete runs as curves, in the order none, static, dynamic, then by context.
 
@@ -57,9 +71,10 @@ def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
     are hashes that come with other settings. Images made elsewhere go by their run's label.
     """
     complete = [run for run in runs if run.status == "complete"]
+    weight = swept_weight(complete)
     sets = _names_of_sets([run for run in complete if made_elsewhere(run)])
     others = [run for run in complete if not made_elsewhere(run)]
-    named = _named(others)
+    named = _named(others, weight)
     groups: dict[tuple[str, str], list[Run]] = {}
     kinds = {guidance_kind(run) for run in others}
     for run in complete:
@@ -71,7 +86,7 @@ def make_curves(runs: Sequence[Run]) -> tuple[Curve, ...]:
         groups.setdefault((_mode(run), ", ".join(parts)), []).append(run)
     modes = {mode for mode, _ in groups}
     return tuple(
-        _curve(mode, context, groups[mode, context], name_mode=len(modes) > 1 or not context)
+        _curve(mode, context, groups[mode, context], weight, name_mode=len(modes) > 1 or not context)
         for mode, context in sorted(groups, key=_rank)
     )
 
@@ -99,8 +114,8 @@ def made_elsewhere(run: Run) -> bool:
     return SAMPLES in run.factors
 
 
-def _curve(mode: str, context: str, runs: list[Run], *, name_mode: bool) -> Curve:
-    ordered = sorted(runs, key=weight_of)
+def _curve(mode: str, context: str, runs: list[Run], weight: str, *, name_mode: bool) -> Curve:
+    ordered = sorted(runs, key=lambda run: weight_of(run, weight))
     parts = (mode, context) if name_mode else (context,)
     name = ", ".join(part for part in parts if part) or ordered[0].label
     return Curve(
@@ -108,8 +123,9 @@ def _curve(mode: str, context: str, runs: list[Run], *, name_mode: bool) -> Curv
         mode=mode,
         context=context,
         runs=tuple(ordered),
-        weights=tuple(weight_of(run) for run in ordered),
+        weights=tuple(weight_of(run, weight) for run in ordered),
         guidance_kind=guidance_kind(ordered[0]),
+        weight_key=weight,
     )
 
 
@@ -122,9 +138,9 @@ def _mode(run: Run) -> str:
     return str(run.factors.get(THRESHOLD) or "")
 
 
-def weight_of(run: Run) -> float:
+def weight_of(run: Run, key: str = WEIGHT) -> float:
     """The run's guidance weight, 1 where it has none."""
-    value = run.factors.get(WEIGHT)
+    value = run.factors.get(key)
     return float(value) if isinstance(value, int | float) else 1.0
 
 
@@ -177,12 +193,12 @@ def _names_of_sets(runs: Sequence[Run]) -> dict[str, list[str]]:
     return named
 
 
-def _named(runs: Sequence[Run]) -> list[str]:
+def _named(runs: Sequence[Run], weight: str) -> list[str]:
     """The settings that tell the runs' curves apart, without hashes where other settings do.
 
     Where they would fill a line, as with models of different kinds, only as many as it takes.
     """
-    varied = [key for key in varying(runs) if key not in (WEIGHT, THRESHOLD)]
+    varied = [key for key in varying(runs) if key not in (weight, THRESHOLD)]
     varied = [key for key in varied if not determined(key, [THRESHOLD], runs)]
     named = [key for key in varied if not is_hash(key)]
     if len(named) > _MOST_NAMED:
@@ -194,7 +210,9 @@ def _named(runs: Sequence[Run]) -> list[str]:
     for key in varied:
         if is_hash(key) and not determined(key, [THRESHOLD, *named], runs):
             named.append(key)
-    return named
+    # A checkpoint that goes by its step says its training too.
+    by_step = {f"model.weights.{run.training['stage']}" for run in runs if "step" in run.training}
+    return [key for key in named if key != TRAINING] if by_step & {*named} else named
 
 
 def shown_setting(value: object, *, most: int | None = 24) -> str:

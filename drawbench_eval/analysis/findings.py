@@ -7,7 +7,8 @@ from typing import Literal
 
 from drawbench_eval.analysis.paired import Effect
 
-Verdict = Literal["seen", "opposite", "not resolved", "not testable with these runs"]
+Verdict = Literal["seen", "opposite", "differs", "not resolved", "not testable with these runs"]
+UNTESTABLE: Verdict = "not testable with these runs"
 Selection = Literal["fixed", "split", "same_samples"]
 
 FEW_PROMPTS = 10
@@ -18,11 +19,14 @@ class Finding:
     """One claim held against the runs.
 
     key: which claim (several findings share it, one per measure); claim, source: the paper's, with its
-    figure. metric: the measure in which it was tested; quantity: what `estimate` is, in words; ci95: None
-    when undefined. selection: how a setting was chosen where one was: "fixed" (not by looking), "split"
-    (chosen on one half of the prompts, measured on the other), "same_samples" (chosen and measured on the
-    same samples: flattering).
-    The interval carries the sampling of prompts and seeds only: it is about these checkpoints.
+    figure. metric: the measure in which it was tested; quantity: what `estimate` is, in words. expected: the
+    sign of the estimate by the claim, 0 where nothing should change, None where the paper says nothing.
+    ci95: None when undefined. selection: how a setting was chosen where one was: "fixed" (not by looking),
+    "split" (chosen on one half of the prompts, measured on the other), "same_samples" (chosen and measured on
+    the same samples: flattering).
+    num_trainings: the training runs of each level that the interval carries; with 1 it carries the sampling
+    of prompts and seeds only and is about these checkpoints. tens: how many factors of ten in parameters lie
+    between what is compared, None where it is not about sizes.
     """
 
     key: str
@@ -31,11 +35,14 @@ class Finding:
     metric: str
     context: str
     quantity: str
+    expected: int | None
     estimate: float | None
     ci95: tuple[float, float] | None
     unit: str
     n: int
     num_prompts: int
+    num_trainings: int
+    tens: float | None
     verdict: Verdict
     sentence: str
     method: str
@@ -47,10 +54,15 @@ class Finding:
         return self.selection == "same_samples"
 
 
-def verdict_by_sign(estimate: Effect, *, expected: int) -> Verdict:
-    """Seen when the interval lies on the expected side (+1 or -1) of zero, opposite on the other side."""
+def verdict_by_sign(estimate: Effect, *, expected: int | None) -> Verdict:
+    """Seen when the interval lies on the expected side (+1 or -1) of zero, opposite on the other side.
+
+    Where nothing is expected (None) it differs when the interval leaves zero out.
+    """
     if estimate.ci95 is None:
         return "not resolved"
+    if expected is None:
+        return "differs" if min(estimate.ci95) > 0 or max(estimate.ci95) < 0 else "not resolved"
     low, high = sorted(expected * bound for bound in estimate.ci95)
     return "seen" if low > 0 else "opposite" if high < 0 else "not resolved"
 
@@ -76,6 +88,11 @@ def in_words(estimate: Effect, unit: str = "", *, signed: bool = True) -> str:
     return f"{value} (95 % interval {low} to {high}{rough})"
 
 
+def constant_in_words(estimate: Effect) -> str:
+    """'+0.25 throughout', of a number without spread."""
+    return f"{minus(f'{estimate.value:+.3g}')} throughout"
+
+
 def decimals(value: float, ci95: tuple[float, float] | None) -> int:
     """Decimals that give the interval's half-width (or half the value, without one) two digits."""
     size = abs(ci95[1] - ci95[0]) / 2 if ci95 is not None else abs(value) / 2
@@ -88,11 +105,6 @@ def rounded(value: float, digits: int, *, signed: bool = False) -> str:
     """The number with so many decimals and a typographic minus; one that rounds to 0 has no sign."""
     text = f"{value:{'+' if signed else ''}.{digits}f}"
     return minus(text if float(text) else text.lstrip("+-"))
-def constant_in_words(estimate: Effect) -> str:
-    """'+0.25 throughout', of a number without spread."""
-    return f"{minus(f'{estimate.value:+.3g}')} throughout"
-
-
 
 
 def minus(text: str) -> str:

@@ -57,6 +57,22 @@ def difference_of_falls(
     return panel.mean(falls[0] - falls[1]), float(np.mean(falls[0])), float(np.mean(falls[1]))
 
 
+def difference_of_ranges(
+    first: Curve, second: Curve, weights: Sequence[float], scores: Scores, metric: str
+) -> tuple[Effect, float, float]:
+    """The range of `metric` over shared `weights` along `first` minus along `second`, and the two ranges.
+
+    A range is the value at the best weight minus that at the worst, both chosen by halves.
+    """
+    panel = _panel([curve.at(weight) for curve in (first, second) for weight in weights], scores, metric)
+    ranges = []
+    for values in np.split(panel.values, 2, axis=1):
+        best, _ = _at_best(values, panel)
+        worst, _ = _at_best(-values, panel)
+        ranges.append(best + worst)
+    return panel.mean(ranges[0] - ranges[1]), float(np.mean(ranges[0])), float(np.mean(ranges[1]))
+
+
 def difference_at(first: Run, second: Run, scores: Scores, metric: str) -> Effect:
     """`first` minus `second` in a per-sample metric."""
     panel = _panel([first, second], scores, metric)

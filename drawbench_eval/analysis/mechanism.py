@@ -1,13 +1,14 @@
-"""What the runs say of the paper's guidance and thresholding claims, made from numbers alone.
+"""What curves say of the paper's guidance and thresholding claims, made from numbers alone.
 
-The claims are those of Imagen's Figures 4 and A.8. Every estimate is paired: all runs have the same prompts
-and seeds.
+The claims are those of Imagen's Figures 4 and A.8, and a control. Every estimate is paired: all runs have the
+same prompts and seeds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from drawbench_eval.analysis import claim_tests
-from drawbench_eval.analysis.claim_tests import Answer, Bench
+from drawbench_eval.analysis.answers import Answer, finding_of
+from drawbench_eval.analysis.claim_tests import Bench
 from drawbench_eval.analysis.claims import (
     EARLY,
     MATCHED,
@@ -15,11 +16,13 @@ from drawbench_eval.analysis.claims import (
     NONE_DISTANCE,
     PLATEAU,
     RISE,
+    SR_DISTANCE,
+    SR_RISE,
     STEEPER,
     TURN,
     Claim,
 )
-from drawbench_eval.analysis.curves import Curve
+from drawbench_eval.analysis.curves import WEIGHT, Curve
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.guidance import Scores
 from drawbench_eval.analysis.paired import NotPaired
@@ -43,6 +46,10 @@ _TESTS: Mapping[Claim, tuple[Callable[[Bench], Answer | None], str]] = {
         "no thresholding and dynamic at one weight above 1, and a Fréchet distance",
     ),
 }
+_SR_TESTS: Mapping[Claim, tuple[Callable[[Bench], Answer | None], str]] = {
+    SR_RISE: (claim_tests.rise, "two weights of the super-resolution"),
+    SR_DISTANCE: (claim_tests.distance_at_largest, "two weights of the super-resolution"),
+}
 
 
 def find(
@@ -50,10 +57,13 @@ def find(
 ) -> tuple[Finding, ...]:
     """One finding per claim, alignment measure (where alignment enters) and context.
 
-    Only runs that are there are used; a claim that needs others is "not testable with these runs".
+    Only runs that are there are used; a claim that needs others is "not testable with these runs". Of curves
+    over a super-resolution's weight only the claims about that are tested, and where there is one curve.
     """
+    of_base = all(curve.weight_key == WEIGHT for curve in curves)
+    tests = _TESTS if of_base else _SR_TESTS if len(curves) == 1 else {}
     findings: list[Finding] = []
-    for claim, (test, needs) in _TESTS.items():
+    for claim, (test, needs) in tests.items():
         for context in dict.fromkeys(curve.context for curve in curves):
             for alignment in alignments if claim.per_alignment else ("",):
                 needed = [name for name in (alignment, distance) if name]
@@ -67,43 +77,5 @@ def find(
                     answer, lacks = test(bench), needs
                 except NotPaired:
                     answer, lacks = None, "runs of the same samples"
-                findings.append(_finding(claim, metric, context, lacks, answer))
+                findings.append(finding_of(claim, metric=metric, context=context, answer=answer, needs=lacks))
     return tuple(findings)
-
-
-def _finding(claim: Claim, metric: str, context: str, needs: str, answer: Answer | None) -> Finding:
-    if answer is None:
-        return Finding(
-            key=claim.key,
-            claim=claim.text,
-            source=claim.source,
-            metric=metric,
-            context=context,
-            quantity="",
-            estimate=None,
-            ci95=None,
-            unit="",
-            n=0,
-            num_prompts=0,
-            verdict="not testable with these runs",
-            sentence=f"Testing this needs {needs}.",
-            method="",
-            selection="fixed",
-        )
-    return Finding(
-        key=claim.key,
-        claim=claim.text,
-        source=claim.source,
-        metric=metric,
-        context=context,
-        quantity=answer.quantity,
-        estimate=answer.estimate.value,
-        ci95=answer.estimate.ci95,
-        unit=answer.unit,
-        n=answer.estimate.n,
-        num_prompts=answer.estimate.num_prompts,
-        verdict=answer.verdict,
-        sentence=answer.sentence,
-        method=answer.method,
-        selection=answer.selection,
-    )

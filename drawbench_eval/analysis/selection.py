@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drawbench_eval.analysis.collect import MetricInfo, Run, comparable, protocol_of
-from drawbench_eval.analysis.curves import WEIGHT, Curve, make_curves
+from drawbench_eval.analysis.curves import Curve, make_curves
 from drawbench_eval.protocol import Protocol
 
 SEED = "seed"
@@ -72,7 +72,7 @@ def _choice(curve: Curve, info: MetricInfo, others: Mapping[object, Run]) -> Cho
     if reported is None or _value(reported, info.name) is None:
         raise ValueError(
             f"selection: {curve.name}, w = {weight:g} was chosen by {info.name}, and the other seed has no "
-            f"such run; run {WEIGHT}={weight:g} with both seeds"
+            f"such run; run {curve.weight_key}={weight:g} with both seeds"
         )
     return Choice(curve=curve.name, metric=info.name, weight=weight, chosen_on=chosen, reported=reported)
 

@@ -137,8 +137,9 @@ def _check_names(path: Path, names: Sequence[str], listed: Mapping[str, str]) ->
 def _check_run(path: Path, run: Run) -> None:
     if run.record is None:
         return
-    if run_id(run.factors) != run.run_id or run.record.run_id != run.run_id:
-        raise ValueError(f"{path}: run {run.run_id}: its settings have the hash {run_id(run.factors)}")
+    hashed = run_id(run.record.factors)
+    if hashed != run.run_id or run.record.run_id != run.run_id:
+        raise ValueError(f"{path}: run {run.run_id}: its settings have the hash {hashed}")
     if run.status != "complete":
         return
     scores = read_scores(run)

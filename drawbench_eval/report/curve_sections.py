@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drawbench_eval.analysis.curves import weight_name
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import Block, Paragraph, Picture, Section
 from drawbench_eval.report.by_weight import NOT_GUIDED, guided_kinds, weights_figure
@@ -9,11 +10,11 @@ from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.tradeoff import pareto_figure
 
 _WEIGHTS = (
-    "Each metric against the guidance weight, with 95 % intervals clustered by prompt. Differences between "
+    "Each metric against the {weight}, with 95 % intervals clustered by prompt. Differences between "
     "curves are known better than the intervals suggest, because all runs share prompts and seeds."
 )
 _PARETO = (
-    "One curve over the guidance weight for each setting; the weight stands beside the points where there is "
+    "One curve over the {weight} for each setting; the weight stands beside the points where there is "
     "room. Bars are 95 % intervals. Filled points are on the Pareto front in at least 97.5 % of resamplings "
     "of the prompts, white ones are dominated in as many, toned ones are not resolved; the grey band joins "
     "the front as observed."
@@ -33,14 +34,17 @@ def curves_section(data: ReportData) -> Section:
     for index, kind in enumerate(guided_kinds(data) if data.metrics else ()):
         drawn = weights_figure(data, kind)
         unguided = NOT_GUIDED in kinds and index == 0
-        caption = _WEIGHTS + (" Models without guidance have no place on this axis." if unguided else "")
+        weight = weight_name(data.curves[0].weight_key)
+        caption = _WEIGHTS.format(weight=weight) + (
+            " Models without guidance have no place on this axis." if unguided else ""
+        )
         blocks.append(
             Picture(
                 name="weights" if index == 0 else f"weights-{kind}",
                 svg=drawn.svg,
                 width=drawn.width,
                 caption=caption + _others(data),
-                alt="Each metric against the guidance weight; the table of all points has the numbers.",
+                alt=f"Each metric against the {weight}; the table of all points has the numbers.",
                 data=drawn.data,
                 spots=drawn.spots,
             )
@@ -53,7 +57,8 @@ def curves_section(data: ReportData) -> Section:
                 name="pareto",
                 svg=drawn.svg,
                 width=drawn.width,
-                caption=f"{distance.title}, against {' and '.join(names)}. {_PARETO} {_better(data)}"
+                caption=f"{distance.title}, against {' and '.join(names)}. "
+                f"{_PARETO.format(weight=weight_name(data.curves[0].weight_key))} {_better(data)}"
                 + _others(data),
                 alt=f"{distance.short} against {' and '.join(names)}; the table of all points has the "
                 "numbers.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import pandas as pd
 
@@ -22,9 +22,10 @@ from drawbench_eval.analysis.collect import (
     require_one_protocol,
 )
 from drawbench_eval.analysis.curve_pairs import CurvePair, compare_curves
-from drawbench_eval.analysis.curves import THRESHOLD, Curve, made_elsewhere, make_curves
+from drawbench_eval.analysis.curves import THRESHOLD, Curve, made_elsewhere, make_curves, weight_name
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.fronts import Front, find_front
+from drawbench_eval.analysis.level_findings import find_at_levels
 from drawbench_eval.analysis.measures import ALIGNMENT, DISTANCE, present
 from drawbench_eval.analysis.mechanism import find
 from drawbench_eval.analysis.paired import num_shared, read_scores
@@ -38,6 +39,11 @@ MOST_FEATURED = 6
 
 MOST_CONTEXTS = 3
 """The paper's claims are tested in so many contexts (models, encoders, ...), those of featured curves."""
+
+
+class _Measures(TypedDict):
+    alignments: Sequence[str]
+    distance: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +170,7 @@ def load_sweep(
     featured = _featured(curves, fronts.values())
     shown = [curve for curve in curves if curve.name in featured]
     plan = ablation or _own_plan(runs, sweep)
+    ablations = ablate(runs, scores, metrics, plan, alignments=alignments, distance=distance) if plan else ()
     return ReportData(
         name=name or "all runs",
         title=title or _title(curves, plan),
@@ -174,16 +181,17 @@ def load_sweep(
         metrics=metrics,
         alignments=alignments,
         distance=distance,
-        findings=_findings(curves, shown, scores, alignments, distance),
+        findings=(
+            *_findings(curves, shown, scores, alignments, distance),
+            *find_at_levels(runs, scores, metrics, ablations, **_by_role(alignments, distance)),
+        ),
         fronts=fronts,
         pairs={
             name: compare_curves(shown, scores, alignment=metrics[name], distance=metrics[str(distance)])
             for name in fronts
         },
         featured=featured,
-        ablations=()
-        if plan is None
-        else ablate(runs, scores, metrics, plan, alignments=alignments, distance=distance),
+        ablations=ablations,
         mixed=any(len(info.protocols) > 1 for info in metrics.values()),
         best=best_of_same_samples(runs, metrics),
         choices=choose(runs, metrics) if selection == "split" else (),
@@ -226,10 +234,17 @@ def _findings(
     tested = find(
         [curve for curve in curves if curve.context in contexts],
         scores,
-        alignments=[name for name in alignments if name not in DISTANCE],
-        distance=distance if distance in DISTANCE else None,
+        **_by_role(alignments, distance),
     )
     return tested if any(finding.estimate is not None for finding in tested) else ()
+
+
+def _by_role(alignments: Sequence[str], distance: str | None) -> _Measures:
+    """What the paper's claims are about: measures of alignment, and a Frechet distance."""
+    return {
+        "alignments": [name for name in alignments if name not in DISTANCE],
+        "distance": distance if distance in DISTANCE else None,
+    }
 
 
 def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | None:
@@ -249,7 +264,7 @@ def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | 
 
 
 def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:
-    varied = ["guidance weight"] if any(len(curve.weights) > 1 for curve in curves) else []
+    varied = [weight_name(curve.weight_key) for curve in curves if len(curve.weights) > 1][:1]
     varied += ["training"] if training_series([run for curve in curves for run in curve.runs]) else []
     varied += ["thresholding"] if len({curve.mode for curve in curves}) > 1 else []
     varied += [factor_name(plan.factor)] if plan and plan.factor != THRESHOLD else []

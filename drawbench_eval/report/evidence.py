@@ -2,20 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from drawbench_eval.analysis.findings import Finding
+from drawbench_eval.analysis.claims import CLAIMS, GUIDANCE, THRESHOLDING
+from drawbench_eval.analysis.findings import UNTESTABLE, Finding
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import Block, Bullets, Evidence, Paragraph, Section, Verdicts
 from drawbench_eval.report.data import ReportData
 
-_VERDICTS = ("seen", "opposite", "not resolved", "not testable with these runs")
+_VERDICTS = ("seen", "opposite", "differs", "not resolved", UNTESTABLE)
 _INTRO = (
     "Each verdict follows from a 95 % interval: seen when it lies on the paper's side of zero, opposite "
     "when on the other, not resolved when it holds both. All comparisons are between the same prompts and "
     "seeds."
 )
-
+_CONTROLS = " Of a control the paper says nothing: it differs when its interval leaves zero out."
 
 _TIED = re.compile(r"\b[wnp] [=<] |95 %")
 
@@ -23,12 +24,14 @@ _TIED = re.compile(r"\b[wnp] [=<] |95 %")
 def verdicts_section(data: ReportData) -> Section:
     """The verdicts at a glance; empty without findings."""
     blocks: list[Block] = []
-    for context, findings in _by_context(data).items():
-        if context:
-            blocks.append(Paragraph(text=f"Runs with {context}:"))
+    contexts = _by_context(data)
+    for context, findings in contexts.items():
+        if len(contexts) > 1 or context:
+            blocks.append(Paragraph(text=f"Runs with {context}:" if context else "All runs together:"))
         blocks.append(_matrix(data, findings))
     if blocks:
-        blocks.append(Paragraph(text=_INTRO, muted=True))
+        controls = any(finding.expected is None for finding in tested(data))
+        blocks.append(Paragraph(text=_INTRO + (_CONTROLS if controls else ""), muted=True))
     nowhere = _untested(data)
     if nowhere:
         claims = dict.fromkeys(finding.claim for finding in data.findings if finding.key in nowhere)
@@ -44,7 +47,7 @@ def evidence_section(data: ReportData) -> Section:
     blocks: list[Block] = []
     for context, findings in contexts.items():
         if len(contexts) > 1:
-            blocks.append(Paragraph(text=f"Runs with {context or 'nothing else changed'}:"))
+            blocks.append(Paragraph(text=f"Runs with {context}:" if context else "All runs together:"))
         keys = dict.fromkeys(finding.key for finding in findings)
         blocks += [_evidence([f for f in findings if f.key == key], methods) for key in keys]
     legend = tuple((f"[{letter}]", f"{method}.") for method, letter in methods.items())
@@ -70,7 +73,8 @@ def _by_context(data: ReportData) -> dict[str, list[Finding]]:
     contexts: dict[str, list[Finding]] = {}
     for finding in tested(data):
         contexts.setdefault(finding.context, []).append(finding)
-    return contexts
+    # What all runs together are about comes before what each kind of them says.
+    return dict(sorted(contexts.items(), key=lambda item: item[0] != ""))
 
 
 def verdict_sentences(data: ReportData) -> list[str]:
@@ -80,17 +84,29 @@ def verdict_sentences(data: ReportData) -> list[str]:
         return []
     keys = dict.fromkeys(finding.key for finding in findings)
     names = " and ".join(measure(name).short for name in data.alignments) or "the metrics there are"
-    what = f"{len(keys)} claim{'s' if len(keys) > 1 else ''} of the Imagen paper on guidance and thresholding"
-    said = [f"{what}, tested by {names}: of {len(findings)} verdicts {count_verdicts(findings)}."]
+    said = [f"{_counted(keys)}, tested by {names}: of {len(findings)} verdicts {count_verdicts(findings)}."]
     for verdict, intro in (
         ("seen", "As in the paper"),
         ("opposite", "Against the paper"),
+        ("differs", "Different, where the paper says nothing"),
         ("not resolved", "Not resolved"),
     ):
         named = [_claim(key, verdict, findings) for key in keys]
         if any(named):
             said.append(f"{intro}: {'; '.join(name for name in named if name)}.")
     return said
+
+
+def _counted(keys: Iterable[str]) -> str:
+    """'8 claims of the Imagen paper on guidance and thresholding and 2 controls'."""
+    claims = [CLAIMS[key] for key in keys]
+    controls = sum(claim.expected is None for claim in claims)
+    own = len(claims) - controls
+    of_curves = all(claim.mechanism in (GUIDANCE, THRESHOLDING) for claim in claims)
+    topic = " on guidance and thresholding" if of_curves else ""
+    parts = [f"{own} claim{'s' if own > 1 else ''} of the Imagen paper{topic}"] if own else []
+    parts += [f"{controls} control{'s' if controls > 1 else ''}"] if controls else []
+    return " and ".join(parts)
 
 
 def count_verdicts(findings: Sequence[Finding]) -> str:

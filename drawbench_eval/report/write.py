@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from drawbench_eval.files import atomic_path
 from drawbench_eval.report.ablation_sections import ablation_frame
+from drawbench_eval.report.about import ABOUT, FINDINGS, about_json, findings_json
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.document import to_pdf
 from drawbench_eval.report.exports import LISTING, exports, listed, listing
@@ -23,8 +23,8 @@ from drawbench_eval.report.tiles import make_tiles
 
 
 def write_report(data: ReportData, folder: Path) -> list[Path]:
-    """Writes report.pdf, report.html, figures/*, tables/*, findings.json and files.json; the paths, in that
-    order.
+    """Writes report.pdf, report.html, figures/*, tables/*, findings.json, about.json and files.json; the
+    paths, in that order.
 
     Everything is made before the first file is written, and each file appears whole or not at all.
     files.json lists what was written, with hashes: what an earlier report in this folder lists and this one
@@ -35,7 +35,8 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     files = {"report.pdf": to_pdf(report), "report.html": page.encode("utf-8"), **exports(report)}
     for name, table in _tables(data).items():
         files[f"tables/{name}.csv"] = as_csv(table).encode("utf-8")
-    files["findings.json"] = _json(findings_json(data))
+    files[FINDINGS] = _json(findings_json(data))
+    files[ABOUT] = _json(about_json(data))
     old = [folder / name for name in listed(folder)]
     files[LISTING] = _json(listing(files))
     written = [folder / name for name in files]
@@ -46,13 +47,6 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         if path not in written:
             path.unlink(missing_ok=True)
     return written
-
-
-def findings_json(data: ReportData) -> list[dict[str, Any]]:
-    """The findings as plain values."""
-    return [
-        {**dataclasses.asdict(finding), "same_samples": finding.same_samples} for finding in data.findings
-    ]
 
 
 def _json(value: Any) -> bytes:

@@ -17,8 +17,11 @@ def infos(*names):
     }
 
 
-def make_run(key, *, kind="cfg", columns, distance=None, per_prompt=1, **factors):
-    """A complete run: `columns` name -> values by sample, `distance` the recorded fd_scenes."""
+def make_run(key, *, kind="cfg", columns, distance=None, per_prompt=1, training=None, **factors):
+    """A complete run: `columns` name -> values by sample, `distance` the recorded fd_scenes.
+
+    `training`: what its checkpoint has behind it.
+    """
     recorded = {name: float(np.nanmean(values)) for name, values in columns.items()}
     if distance is not None:
         recorded["fd_scenes"] = distance
@@ -42,7 +45,7 @@ def make_run(key, *, kind="cfg", columns, distance=None, per_prompt=1, **factors
         metrics=metrics,
         counts={},
         named={},
-        inputs={},
+        inputs={"training": training} if training else {},
         environment={},
         timings={},
         config={},

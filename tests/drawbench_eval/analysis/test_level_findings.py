@@ -1,0 +1,245 @@
+"""Each claim about an ablation's levels on runs that were made to hold it, to contradict it, or neither."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from drawbench_eval.analysis.ablation import AblationPlan, ablate
+from drawbench_eval.analysis.claims import CLAIMS, LEVEL_CLAIMS
+from drawbench_eval.analysis.collect import TRAINING
+from drawbench_eval.analysis.level_findings import find_at_levels
+
+SIZE = 0.3
+NUM_PROMPTS, NUM_CATEGORIES = 110, 11
+WEIGHTS = (1, 2, 4)
+SR_CLAIMS = ("aug_level", "augmentation")
+
+
+def value_of(level):
+    """The setting behind a level's text."""
+    try:
+        return float(level)
+    except ValueError:
+        return level
+
+
+def sweep(made, claim, truth, *, levels=None, settings=({},), seed=0):
+    """Runs of the claim's levels over the weight: the estimate is `truth` times the expected sign.
+
+    `settings`: more factors, each with a full set of runs; of the second and later the truth is turned round.
+    """
+    rng = np.random.default_rng(seed)
+    common, common_fd = rng.normal(size=NUM_PROMPTS), rng.normal(size=NUM_PROMPTS)
+    category = np.arange(NUM_PROMPTS) % NUM_CATEGORIES
+    moved = truth * (1 if claim.expected is None else claim.expected) * SIZE
+    weight = "model.sr64.guidance_weight" if claim.key.startswith(SR_CLAIMS) else "model.guidance_weight"
+    runs, scores = [], {}
+    for place, more in enumerate(settings):
+        for level in levels or (claim.level, *claim.others):
+            own = (moved if place == 0 else -moved) if level == claim.level else 0.0
+            for w in WEIGHTS:
+                score, distance = w / 4, 10 + w
+                if claim.measured in ("distance", "front"):
+                    distance += own
+                elif claim.measured == "range":
+                    score += (w - 2) * own / 3
+                elif claim.measured == "categories" and truth == 0:
+                    score = score + np.where(category % 2 == 0, SIZE, -SIZE) * (level == claim.level)
+                else:
+                    score += own
+                influence = common_fd + 0.1 * rng.normal(size=NUM_PROMPTS)
+                named = claim.factor == TRAINING
+                run, frame = made.make_run(
+                    f"{level}-{w}-{place}",
+                    columns={
+                        "score": score + common + 0.1 * rng.normal(size=NUM_PROMPTS),
+                        "fd_scenes": influence - influence.mean(),
+                    },
+                    distance=distance,
+                    training={"stage": "base", "series": level, "images": 320_000} if named else None,
+                    **{
+                        "model.guidance_weight": 3.0,
+                        **({} if named else {claim.factor: value_of(level)}),
+                        "model.weights.base": f"{level}" * 4,
+                        weight: float(w),
+                        **more,
+                    },
+                )
+                frame["category"] = [f"c{index}" for index in category]
+                runs.append(run)
+                scores[run.run_id] = frame
+    return runs, scores
+
+
+def findings(made, runs, scores, ablations=(), *, distance="fd_scenes", claims=LEVEL_CLAIMS):
+    return find_at_levels(
+        runs,
+        scores,
+        made.infos("score", "fd_scenes"),
+        ablations,
+        alignments=["score"],
+        distance=distance,
+        claims=claims,
+    )
+
+
+def ablated(made, runs, scores, factor, baseline):
+    plan = AblationPlan(factor=factor, baseline=baseline)
+    return ablate(
+        runs, scores, made.infos("score", "fd_scenes"), plan, alignments=["score"], distance="fd_scenes"
+    )
+
+
+def one(found, key):
+    (finding,) = [finding for finding in found if finding.key == key]
+    return finding
+
+
+def settings_of(claim):
+    """The claim's own settings first, then others, in which the truth is turned round."""
+    return (dict(claim.where), dict.fromkeys(claim.where, 0.2)) if claim.where else ({},)
+
+
+VERDICTS = {
+    +1: {1: "seen", 0: "not resolved", -1: "opposite"},
+    None: {1: "differs", 0: "not resolved", -1: "differs"},
+}
+
+
+@pytest.mark.parametrize("truth", [1, 0, -1])
+@pytest.mark.parametrize("claim", LEVEL_CLAIMS, ids=lambda claim: claim.key)
+def test_a_claim_is_seen_where_it_holds_and_opposite_where_it_does_not(made, claim, truth):
+    runs, scores = sweep(made, claim, truth, settings=settings_of(claim), seed=1)
+    distance = "fd_scenes" if claim.measured in ("distance", "front") else None
+    (finding,) = findings(made, runs, scores, distance=distance, claims=[claim])
+    assert finding.verdict == VERDICTS[claim.expected and 1][truth], finding.sentence
+    sign = truth * (1 if claim.expected is None else claim.expected)
+    if claim.measured == "categories":
+        assert finding.estimate == {1: 11, 0: 1, -1: -11}[truth]
+    elif claim.measured == "front" and truth == 0:
+        # Where two fronts cross by noise alone, which of them is lower hangs on it.
+        assert finding.estimate == pytest.approx(0, abs=0.2)
+    elif len(claim.others) == 1:
+        assert finding.estimate == pytest.approx(sign * SIZE, abs=0.05)
+    else:
+        # The nearest of several is nearer than the one.
+        assert sign * SIZE - 0.1 < finding.estimate < sign * SIZE + 0.1
+    assert claim.level in finding.sentence
+    assert any(other in finding.sentence for other in claim.others)
+    assert "95 % interval" in finding.sentence
+    assert (finding.n, finding.num_prompts, finding.num_trainings) == (NUM_PROMPTS, NUM_PROMPTS, 1)
+    assert (finding.expected, finding.metric) == (
+        claim.expected,
+        "score" if claim.per_alignment else "fd_scenes",
+    )
+
+
+@pytest.mark.parametrize("claim", LEVEL_CLAIMS, ids=lambda claim: claim.key)
+def test_runs_are_about_the_claims_of_their_sweep_alone(made, claim):
+    runs, scores = sweep(made, claim, 1, settings=settings_of(claim))
+    found = {finding.key for finding in findings(made, runs, scores)}
+    siblings = {other.key for other in LEVEL_CLAIMS if other.sweep == claim.sweep}
+    # The other percentile was not run.
+    assert found <= siblings
+    assert {key for key in siblings if CLAIMS[key].others == claim.others} <= found
+
+
+def test_an_effect_that_an_ablation_holds_is_not_computed_again(made, monkeypatch):
+    claim = CLAIMS["encoder_size_alignment"]
+    runs, scores = sweep(made, claim, 1, levels=("t5_small", "t5_middle", "t5_large"))
+    (held,) = ablated(made, runs, scores, claim.factor, "t5_small")
+    other = ablated(made, runs, scores, claim.factor, "t5_middle")
+    monkeypatch.setattr("drawbench_eval.analysis.level_findings.ablate", None)
+    finding = one(findings(made, runs, scores, [held]), claim.key)
+    (effect,) = [e for e in held.effects if (e.level, e.measure) == ("t5_large", "score")]
+    assert (finding.estimate, finding.ci95) == (effect.estimate.value, effect.estimate.ci95)
+    assert "text encoder t5_large differs from that of t5_small by +0." in finding.sentence
+    tens = math.log10(claim.parameters["t5_large"] / claim.parameters["t5_small"])
+    assert finding.tens == pytest.approx(tens)
+    assert f", +{finding.estimate / tens:.3f} (95 % interval" in finding.sentence
+    # Against another baseline the number is not there.
+    with pytest.raises(TypeError):
+        findings(made, runs, scores, other)
+
+
+def test_the_baseline_may_be_either_side(made):
+    claim = CLAIMS["conditioning_distance"]
+    runs, scores = sweep(made, claim, 1)
+    by_claim = one(findings(made, runs, scores), claim.key)
+    two = runs[: 2 * len(WEIGHTS)]
+    turned = ablated(made, two, scores, TRAINING, "base_mean_pooling")
+    finding = one(findings(made, two, scores, turned), claim.key)
+    assert finding.estimate == pytest.approx(-SIZE, abs=0.05)
+    assert finding.ci95[0] < finding.estimate < finding.ci95[1]
+    assert by_claim.verdict == finding.verdict == "seen"
+
+
+def test_of_several_others_the_nearest_counts_with_an_interval_for_all(made):
+    claim = CLAIMS["conditioning_alignment"]
+    runs, scores = sweep(made, claim, 1)
+    for run in runs:
+        if "attention" in run.run_id:
+            scores[run.run_id]["score"] += 0.1
+    finding = one(findings(made, runs, scores), claim.key)
+    assert "base_attention_pooling, the nearest of 2" in finding.sentence
+    gaps = np.mean(
+        [
+            scores[f"base_t5_middle-{w}-0"]["score"] - scores[f"base_attention_pooling-{w}-0"]["score"]
+            for w in WEIGHTS
+        ],
+        axis=0,
+    )
+    assert finding.ci95 == pytest.approx(stats.ttest_1samp(gaps, 0.0).confidence_interval(0.975))
+    assert "2 differences together" in finding.method
+
+
+def test_a_level_that_is_missing_is_said_and_nothing_is_made_up(made):
+    claim = CLAIMS["encoder_size_alignment"]
+    runs, scores = sweep(made, claim, 1, levels=("t5_middle", "t5_large"))
+    finding = one(findings(made, runs, scores), claim.key)
+    assert (finding.verdict, finding.estimate) == ("not testable with these runs", None)
+    assert finding.sentence == "Testing this needs one weight of text encoder t5_large and t5_small."
+    runs, scores = sweep(made, CLAIMS["augmentation_range"], 1, settings=({"model.aug_level": 0.1},))
+    finding = one(findings(made, runs, scores), "augmentation_range")
+    assert finding.sentence == (
+        "Testing this needs two weights of training sr64_efficient and sr64_no_augmentation at aug level 0."
+    )
+    runs, scores = sweep(made, claim, 1)
+    found = findings(made, runs, scores, distance=None)
+    assert one(found, claim.key).verdict == "seen"
+    assert one(found, "encoder_size_front").verdict == "not testable with these runs"
+
+
+def test_unequal_budgets_are_not_compared(made):
+    claim = CLAIMS["efficient_distance"]
+    runs, scores = sweep(made, claim, 1)
+    assert one(findings(made, runs, scores), claim.key).verdict == "seen"
+    for run in runs:
+        if run.training["series"] == claim.level:
+            run.record.inputs["training"]["images"] = 640_000
+    finding = one(findings(made, runs, scores), claim.key)
+    assert finding.verdict == "not testable with these runs"
+    assert "trained on as many images" in finding.sentence
+
+
+def test_the_interval_of_categories_is_that_of_an_exact_binomial_test(made):
+    claim = CLAIMS["encoder_family_categories"]
+    runs, scores = sweep(made, claim, 0)
+    finding = one(findings(made, runs, scores), claim.key)
+    low, high = stats.binomtest(6, 11).proportion_ci(0.95, method="exact")
+    assert finding.ci95 == pytest.approx((11 * (2 * low - 1), 11 * (2 * high - 1)))
+    assert "is above that of clip_text in 6 of 11 categories and below in 5: +1" in finding.sentence
+
+
+def test_a_claim_of_the_super_resolution_is_made_over_its_own_weight(made):
+    claim = CLAIMS["aug_level_range"]
+    runs, scores = sweep(made, claim, 1)
+    finding = one(findings(made, runs, scores), claim.key)
+    assert "From its worst to its best weight (w = 1 to 4) the score of aug level 0.4 moves by" in (
+        finding.sentence
+    )
+    # Of weights that were not swept nothing is known.
+    few = [run for run in runs if run.factors["model.sr64.guidance_weight"] == 1]
+    assert one(findings(made, few, scores), claim.key).verdict == "not testable with these runs"
