@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import DictConfig
 
-from drawbench_eval.commands.door import hydra_app, plain
+from drawbench_eval.commands.door import conf_folder, hydra_app, plain
 from drawbench_eval.commands.settings import build
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class ParetoSettings:
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings:
     """results: a folder, or an evidence bundle. sweep: None for all runs of the results folder. output: None
-    for reports/<sweep>.
+    for reports/<sweep>. summary: a folder of reports to sum up, in place of making one.
     """
 
     sweep: str | None
@@ -70,8 +70,13 @@ class ReportSettings:
     selection: Literal["fixed", "split"] = "fixed"
     bundle: bool = False
     bundle_sha256: str | None = None
+    summary: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.summary is not None and (self.sweep is not None or self.output is not None or self.bundle):
+            raise ValueError(
+                f"summary: {self.summary} is a folder of reports that are there; make them first, without it"
+            )
         if self.selection not in ("fixed", "split"):
             raise ValueError(f"selection: {self.selection} is not one of fixed, split")
 
@@ -87,7 +92,7 @@ def main() -> None:
 
 
 def report(config: DictConfig) -> None:
-    """Write the report of the sweep, or of all runs, that `config` names."""
+    """Write the report of the sweep, or of all runs, that `config` names; or the summary of all reports."""
     from drawbench_eval.commands.planning import writable
     from drawbench_eval.commands.ratings_images import found_in_runs
     from drawbench_eval.commands.ratings_read import rating_documents
@@ -95,6 +100,9 @@ def report(config: DictConfig) -> None:
     from drawbench_eval.report.bundle import write_bundle
 
     settings = build(ReportSettings, plain(config))
+    if settings.summary is not None:
+        print(_sum_up(settings.summary))
+        return
     data = _load(settings)
     documents = rating_documents("ratings.paths", settings.ratings.paths)
     folders = {f"{run.label} ({run.run_id})": run.folder for run in data.complete}
@@ -110,6 +118,17 @@ def report(config: DictConfig) -> None:
         print(f"{path} (SHA-256 {write_bundle(data, settings.results, path)})")
     if data.incomplete:
         print(f"{len(data.complete)} of {len(data.runs)} runs are complete; the report names the others")
+
+
+def _sum_up(folder: Path) -> Path:
+    from drawbench_eval.commands.planning import writable
+    from drawbench_eval.commands.recipes import recipes
+    from drawbench_eval.report.summary import write_summary
+
+    if not folder.is_dir():
+        raise ValueError(f"summary: {folder} is no folder; name the one that holds the reports")
+    writable("summary", folder)
+    return write_summary(folder, recipes(conf_folder()))
 
 
 def _load(settings: ReportSettings) -> "ReportData":
