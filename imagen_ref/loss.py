@@ -18,6 +18,8 @@ from imagen_ref.stage import StageConfig
 from imagen_ref.text.embedding import TextEmbedding
 from imagen_ref.unet import UNet
 
+NOISY_FROM = 0.8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
@@ -54,18 +56,22 @@ def draw(
     aug_level_power: float = 1.0,
     max_aug_level: float = 1.0,
     crop_candidates: int = 1,
+    noisy_share: float = 0.0,
 ) -> Draw:
     """A step's randomness, on the generator's device (whose kind decides which numbers they are).
 
-    Times are stratified: one in each of `batch_size` equal parts of [0, 1]. Augmentation levels are u to the
-    `aug_level_power` for a uniform u, times `max_aug_level`: 1 and 1 are the paper's random level, a higher
-    power sees little corruption often, and a largest level of 0 is training without augmentation.
+    Times are stratified: one in each of `batch_size` equal parts of [0, 1]. A share `noisy_share` of them is
+    then moved into the noisiest fifth (`towards_noise`); 0 is the paper's uniform time. Augmentation levels
+    are u to the `aug_level_power` for a uniform u, times `max_aug_level`: 1 and 1 are the paper's random
+    level, a higher power sees little corruption often, and a largest level of 0 is training without
+    augmentation.
     """
     side, low = config.side, config.low_res_side or 1
     uniform = partial(torch.rand, batch_size, generator=generator, device=generator.device)
     normal = partial(torch.randn, generator=generator, device=generator.device)
+    even = (torch.arange(batch_size, device=generator.device) + uniform()) / batch_size
     return Draw(
-        t=(torch.arange(batch_size, device=generator.device) + uniform()) / batch_size,
+        t=towards_noise(even, noisy_share),
         eps=normal(batch_size, 3, side, side),
         drop_text=uniform() < text_dropout,
         aug_level=max_aug_level * uniform().pow(aug_level_power),
@@ -73,6 +79,18 @@ def draw(
         drop_low_res=uniform() < config.low_res_dropout,
         places=draw_places(batch_size, crop_candidates, generator),
     )
+
+
+def towards_noise(t: Tensor, share: float) -> Tensor:
+    """Uniform times to times of which a `share` is uniform on [0.8, 1] and the rest on [0, 1], in order.
+
+    What stands where is decided at the noisy end, in few of uniform times (an assumption: not in the paper).
+    """
+    if share == 0:
+        return t
+    before = NOISY_FROM * (1 - share)
+    noisy = 1 - (1 - t) * (1 - NOISY_FROM) / (1 - before)
+    return noisy if share == 1 else torch.where(t < before, t / (1 - share), noisy)
 
 
 def predict(

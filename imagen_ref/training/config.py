@@ -27,6 +27,7 @@ class TrainConfig:
         text_dropout: share of captions replaced by the null embedding (0.1 in the paper).
         aug_level_power: see `draw`; 1 is the paper's uniform level (more is an assumption).
         max_aug_level: see `draw`; 0 trains super-resolution without augmentation (figure A.11b).
+        noisy_share: see `draw`; 0 is the paper's uniform time (more is an assumption).
         crop_candidates: see `take_crops`; for stages with a crop_side.
         max_loss_weight: see `diffusion_loss`; 1 is the paper's loss. More is for eps-prediction only.
         ema_decay: of the averaged weights that are saved (an assumption: the paper does not say).
@@ -59,6 +60,7 @@ class TrainConfig:
     aug_level_power: float = 1.0
     max_aug_level: float = 1.0
     crop_candidates: int = 1
+    noisy_share: float = 0.0
     max_loss_weight: float = 1.0
     ema_decay: float = 0.9999
     checkpoint_every: int = 200
@@ -91,6 +93,8 @@ class TrainConfig:
             raise ValueError(f"text_dropout: {self.text_dropout:g}; write a share from 0 to 1")
         if self.aug_level_power <= 0:
             raise ValueError(f"aug_level_power: {self.aug_level_power:g}; write a number above 0")
+        if not 0 <= self.noisy_share <= 1:
+            raise ValueError(f"noisy_share: {self.noisy_share:g}; write a share from 0 to 1")
         if not 0 <= self.max_aug_level <= 1:
             raise ValueError(f"max_aug_level: {self.max_aug_level:g}; write a level from 0 to 1")
         if self.series_every < 0:

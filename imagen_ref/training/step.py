@@ -64,6 +64,7 @@ def train_step(learner: Learner, batch: Batch, step: int) -> Learned:
         text_dropout=config.text_dropout,
         generator=torch.Generator(device).manual_seed(_step_seed(config.seed, step)),
         aug_level_power=config.aug_level_power,
+        noisy_share=config.noisy_share,
         max_aug_level=config.max_aug_level,
         crop_candidates=config.crop_candidates,
     )[learner.ranks.rows(config.batch_size)]

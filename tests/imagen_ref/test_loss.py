@@ -1,12 +1,13 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from imagen_ref.augmentation import AUGMENTATION_SCHEDULE, augment
-from imagen_ref.loss import Draw, diffusion_loss, draw
+from imagen_ref.loss import Draw, diffusion_loss, draw, towards_noise
 from imagen_ref.parameterization import PREDICTIONS
 from imagen_ref.resize import resize, through_8_bits, to_float
 from imagen_ref.stage import Stage, StageConfig
@@ -230,3 +231,24 @@ def test_gradient_is_that_of_the_squared_error(
     expected = -2 * random.eps.mean((0, 2, 3)) / 3  # a fresh network gives 0, the target is eps
     assert network.conv_out.bias is not None
     torch.testing.assert_close(network.conv_out.bias.grad, expected)
+
+
+class TestTowardsNoise:
+    def test_the_times_have_the_mixture_s_distribution(self) -> None:
+        """Even times come out at the quantiles of 0.3 parts uniform on [0.8, 1] and 0.7 on [0, 1]."""
+        t = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+        moved = towards_noise(t, 0.3).numpy()
+        expected = 0.7 * moved + 0.3 * np.clip((moved - 0.8) / 0.2, 0, 1)
+        np.testing.assert_allclose(expected, t.numpy(), atol=1e-12)
+        assert moved[0] == 0
+        assert moved[-1] == 1
+
+    def test_none_and_all(self) -> None:
+        t = torch.rand(1000, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(towards_noise(t, 0.0), t)
+        torch.testing.assert_close(towards_noise(t, 1.0), 0.8 + 0.2 * t)
+
+    def test_a_step_draws_such_times(self, base_config: StageConfig) -> None:
+        generator = torch.Generator().manual_seed(0)
+        times = draw(base_config, 1000, text_dropout=0.1, generator=generator, noisy_share=0.5).t
+        assert float((times >= 0.8).float().mean()) == pytest.approx(0.6, abs=0.002)
