@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from drawbench_eval.analysis.curves import weight_name
+from drawbench_eval.analysis.curves import WEIGHT, weight_name
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.panels import (
@@ -82,8 +82,9 @@ def _weight_panel(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda w, _: f"{w:g}"))
     if metric == data.distance and spans_much(all_values(data.curves, metric)):
         logarithmic(ax)
-    kind, weight = data.curves[0].guidance_kind, weight_name(data.curves[0].weight_key)
-    ax.set_xlabel(f"{weight} w (1 = none)" if kind == "cfg" else f"guidance scale ({kind})")
+    kind, key = data.curves[0].guidance_kind, data.curves[0].weight_key
+    said = f"{weight_name(key)} w" + (" (1 = none)" if key == WEIGHT else "")
+    ax.set_xlabel(said if kind == "cfg" else f"guidance scale ({kind})")
     ax.set_ylabel("\n".join(unit_and_direction(data.metrics[metric])))
 
 

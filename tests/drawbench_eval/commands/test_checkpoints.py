@@ -84,8 +84,10 @@ def test_a_series_is_scored_with_common_seeds_and_reported(run: Run, cascade: Pa
     assert len(seeds) == 1, "checkpoints are sampled from common seeds"
     assert len(set(manifests)) == 2, "and make images of their own"
 
-    reported = run("report", "sweep=mine", "output=out")
+    reported = run("report", "sweep=mine", "output=out", "bundle=true")
     assert reported.code == 0, reported.err
+    again = run("report", "results=out/evidence.zip", "output=again")
+    assert again.code == 0, again.err
     for suffix in ("svg", "png", "csv"):
         assert (tmp_path / f"out/figures/training.{suffix}").stat().st_size > 0
     table = pd.read_csv(tmp_path / "out/figures/training.csv")
