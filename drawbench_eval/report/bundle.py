@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -44,6 +46,7 @@ runs/*/scores.parquet: a row a sample; a Frechet distance's column holds influen
 features/<run id>-<extractor>.safetensors: `vectors`, in the order of the metadata's sample_ids.
 """
 _UNFINISHED = "unfinished"
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OverflowError, struct.error)
 # The earliest date that a ZIP can hold: the same evidence is the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -104,17 +107,19 @@ def unpack(path: Path, folder: Path, *, sha256: str | None = None) -> str | None
         raise ValueError(f"{path}: SHA-256 {sha256_file(path)}, and {sha256} was published; not that archive")
     try:
         with zipfile.ZipFile(path) as archive:
-            contents = json.loads(archive.read(CONTENTS))
+            contents = json.loads(_read(archive, CONTENTS))
             listed: Mapping[str, str] = contents["files"]
             _check_names(path, archive.namelist(), listed)
             for name, expected in listed.items():
-                content = archive.read(name)
+                content = _read(archive, name)
                 if sha256_bytes(content) != expected:
                     raise ValueError(f"{path}: {name} was changed after it was bundled")
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
-    except (zipfile.BadZipFile, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not an evidence bundle ({error}); write one with bundle=true") from error
+    except (OSError, KeyError, TypeError, *_BROKEN, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: broken, or not an evidence bundle ({error}); write one with bundle=true"
+        ) from error
     if contents["format"] != FORMAT:
         raise ValueError(f"{path}: bundle format {contents['format']}; this program reads {FORMAT}")
     (folder / "runs").mkdir(exist_ok=True)
@@ -122,6 +127,14 @@ def unpack(path: Path, folder: Path, *, sha256: str | None = None) -> str | None
         _check_run(path, read_run(place))
     sweep = contents["sweep"]
     return None if sweep is None else str(sweep)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of the archive. Raises BadZipFile whatever a damaged byte makes of it."""
+    try:
+        return archive.read(name)
+    except (ValueError, RuntimeError, *_BROKEN) as error:
+        raise zipfile.BadZipFile(f"{name}: {error}") from error
 
 
 def _check_names(path: Path, names: Sequence[str], listed: Mapping[str, str]) -> None:
@@ -146,8 +159,9 @@ def _check_run(path: Path, run: Run) -> None:
     for name, entry in run.metrics.items():
         if name in INFLUENCES or name not in scores.columns or entry["value"] is None:
             continue
-        mean = float(scores[name].mean())
-        if not math.isclose(mean, float(entry["value"]), rel_tol=1e-6, abs_tol=1e-9):
+        mean, size = float(scores[name].mean()), float(scores[name].abs().mean())
+        # Rounding is by the size of the scores, whose mean may be close to 0.
+        if not math.isclose(mean, float(entry["value"]), abs_tol=1e-6 * size):
             raise ValueError(
                 f"{path}: run {run.run_id}: {name} is recorded as {entry['value']}, the mean of its scores "
                 f"is {mean}"

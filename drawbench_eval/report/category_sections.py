@@ -27,6 +27,9 @@ def categories_section(data: ReportData) -> Section:
         return Section(title="By category", blocks=())
     name = measure(metric).title
     width = heatmap_width(len(chosen))
+    guided = any(not curve.is_set for curve, _ in chosen)
+    at_one = ", at one guidance weight: the smallest above 1 that all of these curves have" if guided else ""
+    at_few = ", at a few weights" if guided else ""
     blocks: list[Block] = []
     bars = category_bars(data, metric, bar_settings(data, metric))
     if bars is not None:
@@ -35,9 +38,8 @@ def categories_section(data: ReportData) -> Section:
                 name="bars",
                 svg=bars.svg,
                 width=bars.width,
-                caption=f"{name} by category, at one guidance weight: the smallest above 1 that all of these "
-                "curves have. Whiskers are 95 % intervals clustered by prompt. Categories hold few prompts: "
-                "the bars describe, they do not test.",
+                caption=f"{name} by category{at_one}. Whiskers are 95 % intervals clustered by prompt. "
+                "Categories hold few prompts: the bars describe, they do not test.",
                 alt=f"{name} by category; figures/bars.csv has the numbers.",
                 data=bars.data,
             )
@@ -47,7 +49,7 @@ def categories_section(data: ReportData) -> Section:
             name="categories",
             svg=heatmap_figure("categories", categories, chosen),
             width=width,
-            caption=f"{name} by category of the prompts, at a few weights (n is images per run). "
+            caption=f"{name} by category of the prompts{at_few} (n is images per run). "
             "Categories hold few prompts: these shares describe, they do not test.",
             alt=f"{name} by category; tables/categories.csv has the numbers.",
             data=as_csv(breakdown_frame(categories, chosen, "category")),

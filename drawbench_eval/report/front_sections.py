@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from drawbench_eval.analysis.curve_pairs import CurvePair, Gap
 from drawbench_eval.analysis.findings import decimals
 from drawbench_eval.analysis.fronts import SURE, Front
-from drawbench_eval.analysis.measures import measure
+from drawbench_eval.analysis.measures import INFLUENCES, measure
 from drawbench_eval.report.blocks import Block, Bullets, DataTable, Paragraph, Picture, Section
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.evidence import tied
@@ -90,12 +90,28 @@ def pairs_sentences(data: ReportData) -> list[str]:
     return [pair.sentence for pair in first[:MOST_BANDS]]
 
 
+def _on_shared(front: Front) -> str:
+    """That a mean is of fewer samples here than in the table of all points; "" where it is not."""
+    names = [info.name for info in (front.x, front.y) if info.name not in INFLUENCES]
+    fewer = [
+        measure(name).short
+        for name in names
+        if any(int(point.run.metrics[name]["n"]) != front.n for point in front.points)
+    ]
+    if not fewer:
+        return ""
+    return (
+        f" Here {' and '.join(fewer)} {'is' if len(fewer) == 1 else 'are'} of the {front.n} samples that all "
+        f"{len(front.points)} runs scored, in the table of all points of all that each run scored."
+    )
+
+
 def _left_out(front: Front) -> str:
     sure = sum(point.probability <= 1 - SURE for point in front.points)
     name = measure(front.y.name).short
     return (
         f"Against {name}, {sure} of {len(front.points)} runs are dominated in at least 97.5 % of "
-        f"{front.num_draws} resamplings of {front.num_prompts} prompts."
+        f"{front.num_draws} resamplings of {front.num_prompts} prompts.{_on_shared(front)}"
     )
 
 

@@ -13,12 +13,14 @@ from drawbench_eval.analysis.breakdown import Breakdown, by_category, by_kind, t
 from drawbench_eval.analysis.collect import Run
 from drawbench_eval.analysis.curves import Curve
 from drawbench_eval.report.data import ReportData
-from drawbench_eval.report.style import TEXT_WIDTH, figure_style, to_svg
+from drawbench_eval.report.style import TEXT_WIDTH, figure_style, in_lines, to_svg
 
 _MAP = "cividis"
 _MAX_WEIGHTS = 5
 _MAX_COLUMNS = 18
 _NAMES_WIDTH = 1.9
+# Of the heading over a curve's columns.
+_MOST_LINES = 4
 
 
 def primary_alignment(data: ReportData) -> str | None:
@@ -74,7 +76,7 @@ def heatmap_figure(name: str, table: Breakdown, chosen: Sequence[tuple[Curve, Ru
     with figure_style(name):
         rows, columns = table.values.shape
         width = heatmap_width(columns)
-        lines = max(len(_wrapped(name, count, columns)) for name, count in _groups(chosen))
+        lines = max(len(_heading(curve, count, columns)) for curve, count in _groups(chosen))
         figure = Figure(figsize=(width, 0.65 + 0.1 * lines + 0.2 * rows), layout="constrained")
         ax = figure.subplots()
         low = min(0.0, float(np.nanmin(table.values))) if not np.isnan(table.values).all() else 0.0
@@ -96,7 +98,7 @@ def heatmap_width(columns: int) -> float:
 
 
 def _column_width(columns: int) -> float:
-    return 0.4 if columns > 5 else 0.8
+    return 0.4 if columns > 6 else 0.8
 
 
 def _write_cells(ax: Axes, table: Breakdown, norm: object) -> None:
@@ -121,17 +123,17 @@ def _label_rows(ax: Axes, table: Breakdown) -> None:
 
 def _label_columns(ax: Axes, chosen: Sequence[tuple[Curve, Run]]) -> None:
     ax.xaxis.tick_top()
-    weights = [curve.weights[curve.runs.index(run)] for curve, run in chosen]
-    ax.set_xticks(range(len(chosen)), [f"{weight:g}" for weight in weights])
+    weights = ["" if curve.is_set else f"{curve.weights[curve.runs.index(run)]:g}" for curve, run in chosen]
+    ax.set_xticks(range(len(chosen)), weights)
     ax.set_xlim(-0.5, len(chosen) - 0.5)
     start = 0
-    for name, count in _groups(chosen):
+    for curve, count in _groups(chosen):
         middle = start + (count - 1) / 2
         ax.annotate(
-            "\n".join(_wrapped(name, count, len(chosen))),
+            "\n".join(_heading(curve, count, len(chosen))),
             (middle, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 15),
+            xytext=(0, 4 if curve.is_set else 15),
             textcoords="offset points",
             ha="center",
             fontsize=7,
@@ -142,11 +144,14 @@ def _label_columns(ax: Axes, chosen: Sequence[tuple[Curve, Run]]) -> None:
         start += count
 
 
-def _groups(chosen: Sequence[tuple[Curve, Run]]) -> list[tuple[str, int]]:
+def _groups(chosen: Sequence[tuple[Curve, Run]]) -> list[tuple[Curve, int]]:
     """The curves side by side, and how many columns each has."""
-    return [(name, len(list(group))) for name, group in groupby(curve.name for curve, _ in chosen)]
+    groups = [list(group) for _, group in groupby(chosen, key=lambda one: one[0].name)]
+    return [(group[0][0], len(group)) for group in groups]
 
 
-def _wrapped(name: str, count: int, columns: int) -> list[str]:
+def _heading(curve: Curve, count: int, columns: int) -> list[str]:
     """The heading of `count` of the columns, in lines that fit above them."""
-    return wrap(f"{name}, w =", max(8, int(17 * _column_width(columns) * count)))
+    room = max(8, int(17 * _column_width(columns) * count))
+    name = in_lines(curve.name, room, _MOST_LINES)
+    return name.splitlines() if curve.is_set else wrap(f"{' '.join(name.splitlines())}, w =", room)

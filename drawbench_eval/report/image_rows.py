@@ -15,12 +15,14 @@ from PIL import Image
 from drawbench_eval.report.blocks import Gallery, Picture
 from drawbench_eval.report.grids import Pixels, sheet
 from drawbench_eval.report.spots import as_csv
-from drawbench_eval.report.style import TEXT_WIDTH, Drawn, figure_style, to_svg
+from drawbench_eval.report.style import TEXT_WIDTH, Drawn, figure_style, in_lines, to_svg
 from drawbench_eval.samples import MANIFEST, Sample, SampleSet
 
 _TILE = 112
 _GAP = 0.06
 _LETTER = 0.056
+# Letters of a line of a set's name: what is left of half the text's width holds the images.
+_NAME = 22
 _HALF = TEXT_WIDTH / 2 - 0.08
 # So many images of a prompt fit into half the text's width.
 _NARROW = 4
@@ -92,7 +94,8 @@ def rows_picture(
     if not tiles:
         return None
     side = max(max(tile.shape[:2]) for tile in tiles.values())
-    names = 0.1 + _LETTER * max(len(set_name) for set_name, _ in chosen)
+    labels = [in_lines(set_name, _NAME) for set_name, _ in chosen]
+    names = 0.1 + _LETTER * max(len(line) for label in labels for line in label.splitlines())
     tile_inches = min((width - names) / columns, 0.8)
     across, down = names + tile_inches * columns, tile_inches * len(chosen)
     with figure_style(name):
@@ -103,7 +106,7 @@ def rows_picture(
         )
         step = side * (1 + _GAP)
         ax.set_xticks([])
-        ax.set_yticks([row * step + side / 2 for row in range(len(chosen))], [one for one, _ in chosen])
+        ax.set_yticks([row * step + side / 2 for row in range(len(chosen))], labels)
         ax.tick_params(length=0, pad=2, labelsize=6.5)
         ax.grid(visible=False)
         for spine in ax.spines.values():

@@ -21,7 +21,8 @@ _MAX_NAMED = 20
 def provenance_section(data: ReportData) -> Section:
     """Everything that was recorded, common values once and differing ones marked."""
     records = [run.record for run in data.complete if run.record is not None]
-    blocks: list[Block] = [Paragraph(text=_counts(data)), Paragraph(text=_pairing(data))]
+    said = [_counts(data), _pairing(data)]
+    blocks: list[Block] = [Paragraph(text=text) for text in said if text]
     if data.incomplete:
         blocks.append(_incomplete(data.incomplete))
     if data.sweep is not None:
@@ -74,8 +75,8 @@ def _counts(data: ReportData) -> str:
 
 
 def _pairing(data: ReportData) -> str:
-    """Whether every sample id stands for one prompt and seed in all runs."""
-    if data.unpaired:
+    """Whether every sample id stands for one prompt and seed in all runs; "" for one run."""
+    if data.unpaired or len(data.complete) < 2:
         return data.unpaired
     if data.made_elsewhere:
         return (

@@ -12,9 +12,8 @@ from drawbench_eval.report.ratings_style import (
     CHOICE_COLORS,
     Entry,
     rows_from_top,
-    shortened,
 )
-from drawbench_eval.report.style import TEXT_WIDTH
+from drawbench_eval.report.style import TEXT_WIDTH, shortened
 
 _SHARES = ("share_a", "share_indifferent", "share_b")
 _OVERALL = ("all prompts", "mean of categories")
@@ -40,8 +39,8 @@ def preference_bars(rows: Sequence[Entry], pair: Sequence[str]) -> Figure:
     rows_from_top(axes[0], [_with_size(label, sizes.get(label)) for label in labels])
     for ax in axes:
         ax.set_ylim(len(labels) - 0.4, -0.6)
-    # Between the names and the bars stand numbers.
-    axes[0].tick_params(axis="y", pad=15)
+    # Between the names and the bars stand numbers, up to 100.
+    axes[0].tick_params(axis="y", pad=18)
     names = [f"prefer {shortened(pair[0])}", "indifferent", f"prefer {shortened(pair[1])}"]
     handles = [Patch(color=color, label=name) for color, name in zip(CHOICE_COLORS, names, strict=True)]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)

@@ -13,16 +13,19 @@ from drawbench_eval.report.exports import to_pngs
 from drawbench_eval.report.ratings_bars import preference_bars
 from drawbench_eval.report.ratings_forest import forest
 from drawbench_eval.report.ratings_raters import known_measures, rater_quality_figure
-from drawbench_eval.report.ratings_style import Entry, render, shortened
+from drawbench_eval.report.ratings_style import Entry, render
 from drawbench_eval.report.ratings_wins import win_matrix
+from drawbench_eval.report.style import shortened
 
 # Name, caption and drawing of a figure.
 _Planned = tuple[str, str, Callable[[], Figure]]
 
 # Figures of one kind for so many pairs or questions at most; the numbers of all stand in ratings.json.
 MOST_FIGURES = 12
-# Lines of one forest plot.
-MOST_LINES = 40
+# Lines of one forest plot: more do not fit on a page.
+MOST_LINES = 30
+# Letters of each name of a pair.
+_NAME = 21
 
 
 def ratings_figures(document: Entry, *, of_a_kind: int | None = None) -> tuple[Picture, ...]:
@@ -105,11 +108,13 @@ def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[
             and row["convention"] in (None, "split")
             and row["category"] is None
             and row["average"] == "micro"
-        ][:MOST_LINES]
+        ]
         if not chosen:
             continue
         if statistic == "mean":
             chosen.sort(key=lambda row: -row["value"])
+        more = f" The first {MOST_LINES} of {len(chosen)}." if len(chosen) > MOST_LINES else ""
+        chosen = chosen[:MOST_LINES]
         unit = {
             "preference": "first preferred, indifferent as half (%)",
             "preference_rate": "taken for the more real one (%)",
@@ -117,11 +122,16 @@ def _forests(rows: Sequence[Entry], questions: Mapping[str, Entry]) -> Iterator[
         }[statistic]
         yield (
             f"forest-{number:02d}",
-            f"{question}: values with the pooled interval of the paper and the clustered one.",
+            f"{question}: values with the pooled interval of the paper and the clustered one.{more}",
             partial(
                 forest,
                 chosen,
-                [" : ".join(row["pair"]) if row["pair"] else row["model"] for row in chosen],
+                [
+                    " : ".join(shortened(name, _NAME) for name in row["pair"])
+                    if row["pair"]
+                    else shortened(row["model"], 2 * _NAME)
+                    for row in chosen
+                ],
                 xlabel=unit if statistic == "mean" else f"{question}: {unit}",
                 in_percent=in_percent,
                 neutral=None if statistic == "mean" else 50.0,

@@ -11,9 +11,8 @@ from drawbench_eval.report.ratings_style import (
     Entry,
     draw_interval,
     rows_from_top,
-    shortened,
 )
-from drawbench_eval.report.style import GREY, TEXT_WIDTH
+from drawbench_eval.report.style import GREY, TEXT_WIDTH, shortened
 
 
 def forest(
@@ -55,7 +54,7 @@ def forest(
                 markeredgewidth=0.8,
                 zorder=5,
             )
-    rows_from_top(ax, [f"{shortened(label, 44)}" for label in labels])
+    rows_from_top(ax, [shortened(label, 45) for label in labels])
     ax.set_xlabel(xlabel)
     handles = [
         Line2D([], [], color=POOLED, linewidth=3.2, label="pooled, as if independent"),

@@ -165,7 +165,7 @@ def _images(document: RatingsDocument) -> str:
 
 def _agreement(document: RatingsDocument) -> Iterator[tuple[str, str]]:
     names = {
-        "nominal": "alpha nominal",
+        "nominal": "Krippendorff's alpha, nominal",
         "ordinal": "ordinal",
         "interval": "interval",
         "fleiss": "Fleiss's kappa",
@@ -176,7 +176,7 @@ def _agreement(document: RatingsDocument) -> Iterator[tuple[str, str]]:
             continue
         said = [_measure(name, entry[key]) for key, name in names.items() if entry[key]["value"] is not None]
         if said:
-            yield f"Agreement on {entry['question']}.", f"Krippendorff's {', '.join(said)}."
+            yield f"Agreement on {entry['question']}.", f"{', '.join(said)}."
 
 
 def _measure(name: str, found: Entry) -> str:

@@ -39,11 +39,6 @@ def draw_interval(
         ax.plot([low, high], [y, y], color=color, linewidth=width, solid_capstyle="butt", zorder=3)
 
 
-def shortened(name: str, longest: int = 26) -> str:
-    """The name, cut where it is too long for a label."""
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
 def rows_from_top(ax: Axes, labels: Sequence[str]) -> None:
     """A label for each row, the first at the top."""
     ax.set_yticks(np.arange(len(labels)), list(labels))

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from drawbench_eval.report.ratings_style import Entry, shortened
-from drawbench_eval.report.style import LIGHT, TEXT_WIDTH
+from drawbench_eval.report.ratings_style import Entry
+from drawbench_eval.report.style import LIGHT, TEXT_WIDTH, shortened
 
 _MAP = "PuOr_r"
 

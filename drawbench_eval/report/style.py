@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
@@ -110,6 +111,22 @@ def curve_styles(curves: Sequence[Curve], featured: Sequence[str] | None = None)
             own = free[0] if free else STYLES[len(styles) % len(STYLES)]
         styles[curve.name] = own
     return styles
+
+
+def shortened(name: str, longest: int = 26) -> str:
+    """The name, without its middle where it is too long for a label: names often differ at their ends."""
+    if len(name) <= longest:
+        return name
+    end = (longest - 1) // 2
+    return f"{name[: longest - 1 - end].rstrip()}…{name[-end:].lstrip()}"
+
+
+def in_lines(name: str, longest: int, most: int = 2) -> str:
+    """The name in at most so many lines of so many letters, shortened to fit."""
+    room = longest * most
+    while len(lines := wrap(shortened(name, room), longest)) > most:
+        room -= 1
+    return "\n".join(lines)
 
 
 def axis_label(info: MetricInfo) -> str:

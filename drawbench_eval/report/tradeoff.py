@@ -158,7 +158,7 @@ def _annotate_weights(
         if styles[curve.name] == OTHER:
             continue
         pixels = ax.transData.transform(xy)
-        for index, (x, y) in enumerate(pixels):
+        for index, (x, y) in enumerate(pixels if not curve.is_set else ()):
             # False for a point that is not known, too.
             if box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1:
                 end = index in (0, len(pixels) - 1)

@@ -8,6 +8,8 @@ import pytest
 
 from drawbench_eval.report import Axes, Report
 from drawbench_eval.report.curve_sections import curves_section
+from drawbench_eval.report.html import to_html
+from drawbench_eval.report.sections import build_report
 
 NAME = "guidance_x_threshold"
 
@@ -91,3 +93,48 @@ def test_runs_with_equal_scores_are_called_equal(results, tmp_path):
         assert not re.search(rf"\b{re.escape(wrong)}\b", page.partition("<script")[0])
     table = pd.read_csv(written / "tables" / "ablation.csv")
     assert table[table["level"] == "static"]["p"].isna().all()
+
+
+def as_sets(results, folder, *names):
+    """Runs as of images that were found: a set of them has a label, and no guidance weight."""
+    for run in names:
+        (found,) = results.glob(f"runs/{run}-*")
+        shutil.copytree(found, folder / "runs" / found.name)
+        path = folder / "runs" / found.name / "run.json"
+        record = json.loads(path.read_text())
+        kept = {key: value for key, value in record["factors"].items() if not key.startswith("model.")}
+        record["factors"] = kept | {"model.samples_sha256": found.name, "model.guidance_kind": "none"}
+        for entry in record["metrics"].values():
+            entry["protocol"]["values"]["guidance_kind"] = "none"
+        record["label"] = f"{run} with a name so long that nothing but its two ends can stand over a column"
+        path.write_text(json.dumps(record))
+    return Report.from_runs(folder)
+
+
+def test_a_front_on_fewer_samples_than_a_run_scored_says_so(results, tmp_path):
+    report = as_sets(results, tmp_path, "none-w1", "none-w4")
+    said = "is of the 64 samples that all 2 runs scored"
+    assert said not in to_html(build_report(report.data), tiles=())
+    path = report.data.complete[0].folder / "scores.parquet"
+    scores = pd.read_parquet(path)
+    scores.loc[:1, "scenes_clip_score"] = float("nan")
+    scores.to_parquet(path)
+    assert f"Here scenes CLIP score {said}, in the" in to_html(
+        build_report(Report.from_runs(tmp_path).data), tiles=()
+    )
+
+
+def test_sets_of_images_have_no_weight_anywhere(results, tmp_path):
+    pictures = {
+        one.name: one
+        for one in build_report(as_sets(results, tmp_path, "none-w1", "none-w4").data).pictures()
+    }
+    assert {"bars", "categories", "pareto"} < set(pictures)
+    for name in ("bars", "categories"):
+        assert "weight" not in pictures[name].caption
+    one = build_report(as_sets(results, tmp_path / "one", "none-w4").data)
+    page = to_html(one, tiles=())
+    assert "runs are compared pair by pair" not in page
+    assert "guidance weight: the smallest" not in page
+    # A long name takes several lines, or it would push the numbers out of sight.
+    assert re.search(r'<td class="long" data-key="[^"]*">none-w4 with a name so long', page)

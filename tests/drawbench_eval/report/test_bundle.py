@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -136,11 +137,56 @@ def test_tampering_that_renews_the_listing_is_found_too(bundle, tmp_path):
         assert sweep == NAME
 
 
+def test_a_mean_close_to_0_of_rounded_scores_is_no_tampering(results, tmp_path):
+    (run,) = results.glob("runs/dynamic-w4-*")
+    folder = tmp_path / "results" / "runs" / run.name
+    shutil.copytree(run, folder)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    centred = scores["scenes_clip_score"] - scores["scenes_clip_score"].mean() + 1e-6
+    scores["scenes_clip_score"] = centred.astype("float32")
+    scores.to_parquet(folder / "scores.parquet")
+    record = json.loads((folder / "run.json").read_text())
+    path = tmp_path / "evidence.zip"
+    for value, said in ((centred.mean(), None), (centred.mean() + 1e-5, "the mean of its scores is")):
+        record["metrics"]["scenes_clip_score"]["value"] = value
+        (folder / "run.json").write_text(json.dumps(record))
+        write_bundle(load_sweep(tmp_path / "results"), tmp_path / "results", path)
+        found = refused(path, tmp_path / "unpacked")
+        assert found is None if said is None else said in found
+        shutil.rmtree(tmp_path / "unpacked")
+
+
 def test_what_is_no_bundle_is_refused(tmp_path):
     path = tmp_path / "x.zip"
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="not an evidence bundle"):
         unpack(path, tmp_path / "out")
+
+
+def refused(path, folder):
+    """Why a bundle is refused; None where it is not."""
+    try:
+        unpack(path, folder)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def test_no_damaged_byte_passes_for_evidence(bundle, tmp_path):
+    """A byte of a file is found, in one line, whatever it does to the archive; dates are no evidence."""
+    content = bundle[0].read_bytes()
+    rng = np.random.default_rng(0)
+    directory = content.rindex(b"PK\x05\x06") - 400
+    with zipfile.ZipFile(bundle[0]) as archive:
+        places = [(info.header_offset, info.compress_size) for info in archive.infolist()]
+    inside = [int(rng.integers(start + 100, start + size)) for start, size in places if size > 200]
+    for index in (*inside, *range(30, 60, 6), *rng.integers(directory, len(content), 15)):
+        path = tmp_path / "damaged.zip"
+        path.write_bytes(content[:index] + bytes([content[index] ^ (1 << index % 8)]) + content[index + 1 :])
+        said = refused(path, tmp_path / f"{index}")
+        assert said is None or (str(path) in said and "\n" not in said)
+        assert said or index not in inside
+        shutil.rmtree(tmp_path / f"{index}", ignore_errors=True)
 
 
 class Mean:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +98,21 @@ def test_long_names_are_not_cut_off(pairwise) -> None:
     text = text.replace('"x"', '"a category whose name is long"')
     for png in to_pngs(ratings_figures(json.loads(text), of_a_kind=1)):
         assert_whole(Image.open(io.BytesIO(png)))
+
+
+def test_a_forest_of_many_pairs_fits_on_a_page_and_says_what_it_leaves_out(pairwise) -> None:
+    row = next(row for row in pairwise["results"] if row["convention"] == "split" and not row["category"])
+    many = [
+        {**row, "pair": [f"the first of many models, number {i}", f"the second of them, number {i}"]}
+        for i in range(40)
+    ]
+    (figure,) = (
+        one for one in ratings_figures({**pairwise, "results": many}) if one.name.startswith("forest-")
+    )
+    assert figure.caption.endswith("The first 30 of 40.")
+    height = float(re.search(r'height="([\d.]+)pt"', figure.svg)[1]) / 72
+    assert 7 < height < 9
+    assert not any("The first" in one.caption for one in ratings_figures(pairwise))
 
 
 def test_the_same_bytes_each_time(pairwise) -> None:

@@ -10,13 +10,14 @@ from simulated_ratings import pairwise_ratings, pointwise_ratings
 from drawbench_eval.analysis.ratings_document import read_ratings_document, shown_raters
 from drawbench_eval.ratings import write_ratings
 from drawbench_eval.report import load_sweep, write_report
-from drawbench_eval.report.blocks import DataTable, Picture
+from drawbench_eval.report.blocks import Bullets, DataTable, Picture
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.ratings_tables import (
     choices_table,
     comparisons_table,
     rankings_table,
     values_table,
+    verdict_of,
 )
 from drawbench_eval.report.sections import build_report
 
@@ -87,6 +88,23 @@ def test_tests_rankings_and_sentences(pairwise) -> None:
     said = ratings_sentences([pairwise])
     assert len(said) == 4
     assert any(one.startswith(f"Asked about alignment, raters preferred {HOSTILE} to k in ") for one in said)
+
+
+def test_where_all_agree_no_test_is_made_and_no_alpha_named(pairwise) -> None:
+    one = {**pairwise.values["comparisons"][0], "margin": None, "is_significant": False}
+    certain = {**one, "p_value": None, "can_be_significant": False}
+    assert verdict_of(certain) == "no error to test against"
+    assert verdict_of({**certain, "p_value": 0.4}) == "cannot be significant at this n"
+    (said,) = [block for block in ratings_section([pairwise]).blocks if isinstance(block, Bullets)]
+    assert all(text.startswith("Krippendorff's alpha, nominal ") for _, text in said.items)
+    unknown = {"value": None, "ci95": None}
+    agreement = [
+        entry | dict.fromkeys(("nominal", "ordinal", "interval", "fleiss"), unknown)
+        for entry in pairwise.values["agreement"]
+    ]
+    alike = replace(pairwise, values={**pairwise.values, "agreement": agreement})
+    (said,) = [block for block in ratings_section([alike]).blocks if isinstance(block, Bullets)]
+    assert all(text.startswith("pairs of answers that agree 0.") for _, text in said.items)
 
 
 def test_single_sets_have_both_intervals_and_the_test_against_photographs(pointwise) -> None:

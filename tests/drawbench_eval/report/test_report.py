@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -5,13 +6,16 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+import typst
+from PIL import Image
 
 from drawbench_eval.analysis.curves import THRESHOLD
 from drawbench_eval.analysis.selection import Choice
 from drawbench_eval.report import load_sweep, write_report
-from drawbench_eval.report.blocks import DataTable, Gallery, Pairs, Picture
+from drawbench_eval.report.blocks import DataTable, Gallery, Pairs, Picture, Report, Section
 from drawbench_eval.report.document import as_json, to_pdf
 from drawbench_eval.report.grids import make_grids
 from drawbench_eval.report.html import to_html
@@ -114,6 +118,31 @@ def test_figures_are_vector_graphics_without_links(written):
                 value for node in root.iter() for key, value in node.attrib.items() if key.endswith("href")
             ]
             assert all(link.startswith(("#", "data:image/png")) for link in links)
+
+
+def test_a_figure_taller_than_a_page_is_printed_whole(monkeypatch):
+    """The foot of a figure of 20 inches is blue, and there is blue on the page."""
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 40" width="360pt" height="1440pt">'
+        '<rect width="10" height="40" fill="#ff0000"/>'
+        '<rect y="39" width="10" height="1" fill="#0000ff"/></svg>'
+    )
+    picture = Picture(name="tall", svg=svg, width=5.0, caption="Tall.", alt="")
+    report = Report(title="T", subtitle="", answer=(), sections=(Section(title="One", blocks=(picture,)),))
+    compiled, compile_ = [], typst.compile
+
+    def as_png(*args, **options):
+        compiled.append(compile_(*args, **{**options, "format": "png", "ppi": 36}))
+        return b"%PDF-"
+
+    monkeypatch.setattr(typst, "compile", as_png)
+    to_pdf(report)
+    (pages,) = compiled
+    pixels = [
+        np.asarray(Image.open(io.BytesIO(page)).convert("RGB"), dtype=int)
+        for page in (pages if isinstance(pages, list) else [pages])
+    ]
+    assert any(((page[..., 2] > 200) & (page[..., 0] < 60)).any() for page in pixels)
 
 
 def test_the_page_is_self_contained(page):
