@@ -13,9 +13,11 @@ _WEIGHTS = (
     "Each metric against the {weight}, with 95 % intervals clustered by prompt. Differences between "
     "curves are known better than the intervals suggest, because all runs share prompts and seeds."
 )
+_OVER = (
+    "One curve over the {weight} for each setting; the weight stands beside the points where there is room. "
+)
 _PARETO = (
-    "One curve over the {weight} for each setting; the weight stands beside the points where there is "
-    "room. Bars are 95 % intervals. Filled points are on the Pareto front in at least 97.5 % of resamplings "
+    "Bars are 95 % intervals. Filled points are on the Pareto front in at least 97.5 % of resamplings "
     "of the prompts, white ones are dominated in as many, toned ones are not resolved; the grey band joins "
     "the front as observed."
 )
@@ -52,14 +54,15 @@ def curves_section(data: ReportData) -> Section:
     if data.distance is not None and data.fronts:
         distance, names = measure(data.distance), [measure(name).short for name in data.fronts]
         drawn = pareto_figure(data)
+        guided = any(not curve.is_set for curve in data.curves)
+        over = _OVER.format(weight=weight_name(data.curves[0].weight_key)) if guided else ""
         blocks.append(
             Picture(
                 name="pareto",
                 svg=drawn.svg,
                 width=drawn.width,
                 caption=f"{distance.title}, against {' and '.join(names)}. "
-                f"{_PARETO.format(weight=weight_name(data.curves[0].weight_key))} {_better(data)}"
-                + _others(data),
+                f"{over}{_PARETO} {_better(data)}" + _others(data),
                 alt=f"{distance.short} against {' and '.join(names)}; the table of all points has the "
                 "numbers.",
                 data=drawn.data,

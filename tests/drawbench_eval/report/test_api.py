@@ -130,7 +130,7 @@ def test_sets_of_images_have_no_weight_anywhere(results, tmp_path):
         for one in build_report(as_sets(results, tmp_path, "none-w1", "none-w4").data).pictures()
     }
     assert {"bars", "categories", "pareto"} < set(pictures)
-    for name in ("bars", "categories"):
+    for name in ("bars", "categories", "pareto"):
         assert "weight" not in pictures[name].caption
     one = build_report(as_sets(results, tmp_path / "one", "none-w4").data)
     page = to_html(one, tiles=())
