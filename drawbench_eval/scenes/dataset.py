@@ -95,7 +95,9 @@ class SceneData:
         pixels, facts = folder / f"scenes-{key}.npy", folder / f"scenes-{key}.jsonl"
         if not facts.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            render_some = partial(_render_some, pixels, seed=seed, side=side, palette=palette, emphasis=emphasis)
+            render_some = partial(
+                _render_some, pixels, seed=seed, side=side, palette=palette, emphasis=emphasis
+            )
             _render_all(pixels, facts, num=num, side=side, render_some=render_some, report=report)
         self._seed = seed
         self._emphasis = emphasis

@@ -101,7 +101,7 @@ def test_the_paper_s_weights() -> None:
         "model.guidance_weight": "1,1.25,1.5,1.75,2,3,4,5,6,7,8,9,10",
         "model.threshold": "none,static,dynamic",
     }
-    assert config.num_images_per_prompt == 5
+    assert config.num_images_per_prompt == 2
 
 
 def test_the_demo_has_at_least_twelve_points() -> None:

@@ -72,6 +72,7 @@ INSIDE: dict[str, Case] = {
     "reference.source": ((*HERE, "metrics=[scenes_accuracy]"), ("reference=none",)),
     "reference.per_prompt": _here("reference.per_prompt=11"),
     "reference.seed": _here("reference.seed=1"),
+    "reference.palette": _here("reference.palette=saturated"),
     "samples.size": _here("samples.size=32"),
     "samples.crop": _here("samples.crop=center"),
     "samples.filter": ((*HERE, "samples.size=32"), ("samples.filter=box",)),

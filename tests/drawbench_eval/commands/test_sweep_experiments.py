@@ -22,6 +22,7 @@ SWEEPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "base_guidance": (13, ()),
     "sr_guidance": (9, ()),
     "guidance_x_threshold": (39, ()),
+    "guidance_x_threshold_saturated": (21, ("base_saturated", "sr64_saturated")),
     "percentile_x_guidance": (28, ()),
     "aug_level_x_guidance": (20, ()),
     "encoder_size": (21, ("t5_small", "t5_large", "base_t5_small", "base_t5_middle", "base_t5_large")),
