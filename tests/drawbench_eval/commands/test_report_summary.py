@@ -15,7 +15,7 @@ from drawbench_eval.analysis.claims import CLAIMS, LEVEL_CLAIMS, T5_PARAMETERS, 
 from drawbench_eval.commands.door import conf_folder, plain
 from drawbench_eval.commands.recipes import recipe, recipes
 from drawbench_eval.report.about import read_findings
-from drawbench_eval.report.summary import summary_markdown
+from drawbench_eval.report.summary import Recipe, summary_markdown
 from imagen_ref.stage import stage_config
 
 ROOT = Path(__file__).parents[3]
@@ -158,21 +158,52 @@ def test_findings_read_back_are_those_that_were_written() -> None:
         assert values == {key: value for key, value in row.items() if key != "same_samples"}
 
 
+HEADER = """# @package _global_
+# drawbench-eval evaluate -m experiment=mine
+# drawbench-eval report sweep=mine output=reports/mine
+# after the levels: drawbench-eval train -m experiment=scenes/a,scenes/b
+# drawbench-eval train -m experiment=scenes/c
+#
+# Shows something.
+# Costs: about 1 h 45 min on a laptop-class machine (two cores), after 3.5 hours of
+# training on one core or about 10 minutes on one GPU (estimated).
+sweep: mine
+# Costs: nothing of this counts.
+"""
+
+
+def test_a_recipe_is_read_off_the_comment_that_opens_an_experiment(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HEADER)
+    found = recipe(path)
+    assert found == Recipe(
+        sweep="mine",
+        commands=(
+            "drawbench-eval train -m experiment=scenes/a,scenes/b",
+            "drawbench-eval train -m experiment=scenes/c",
+            "drawbench-eval evaluate -m experiment=mine",
+            "drawbench-eval report sweep=mine output=reports/mine",
+        ),
+        costs="Costs about 1 h 45 min on a laptop-class machine (two cores), after 3.5 hours of training on "
+        "one core or about 10 minutes on one GPU (estimated).",
+        sampling_s=105 * 60,
+        training_s=3.5 * 3600,
+        gpu="about 10 minutes",
+    )
+    path.write_text(HEADER.replace(" on a laptop-class machine", ""))
+    with pytest.raises(ValueError, match=r"mine\.yaml: its comment does not say what it costs"):
+        recipe(path)
+
+
 def test_every_experiment_that_a_report_is_made_of_says_what_it_costs() -> None:
     found = {one.sweep: one for one in recipes(CONF)}
-    assert found["guidance_x_threshold"].sampling_s == 105 * 60
-    assert found["guidance_x_threshold"].commands == (
-        "drawbench-eval evaluate -m experiment=guidance_x_threshold",
-        "drawbench-eval report sweep=guidance_x_threshold output=reports/guidance_x_threshold",
-    )
-    assert found["augmentation"].training_s == 3.5 * 3600
-    assert found["encoder_size"].gpu == "about 10 minutes"
-    assert [command.split()[1] for command in found["encoder_size"].commands] == [
-        "train", "train", "evaluate", "report",
-    ]  # fmt: skip
     for name, one in found.items():
         assert one.sampling_s > 0
         assert (one.training_s > 0) == ("train" in one.commands[0].split()), name
+        assert one.commands[-2:] == (
+            f"drawbench-eval evaluate -m experiment={name}",
+            f"drawbench-eval report sweep={name} output=reports/{name}",
+        )
     assert recipe(CONF / "experiment" / "drawbench_compare.yaml") is None
     # Every claim has a sweep that can be made.
     assert {claim.sweep for claim in CLAIMS.values()} <= set(found)
