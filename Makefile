@@ -1,4 +1,4 @@
-# make demo: the whole way from prompts to reports/demo/report.pdf.   make test: the tests.
+# make demo: the whole way from prompts to reports/demo/report.pdf and reports/README.md.   make test: the tests.
 # Both make .venv and install into it first where that is needed.
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,6 +21,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: report-demo
+	$(BIN)/drawbench-eval report summary=reports
 
 # The paper's ablations in miniature, and the table of what all reports found: those whose models come with the
 # package, and those whose models are trained first. Costs: reports/README.md. What is finished is not done again.
