@@ -27,7 +27,7 @@ SWEEPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "aug_level_x_guidance": (20, ()),
     "encoder_size": (21, ("t5_small", "t5_large", "base_t5_small", "base_t5_middle", "base_t5_large")),
     "encoder_family": (21, ("clip_text", "t5_random", "base_t5_middle", "base_clip_text", "base_t5_random")),
-    "unet_size": (21, ("base_small", "base_t5_middle", "base_large")),
+    "unet_size": (21, ("base_small", "base_middle", "base_large")),
     "conditioning": (21, ("base_t5_middle", "base_mean_pooling", "base_attention_pooling")),
     "augmentation": (24, ("sr64_efficient", "sr64_no_augmentation")),
     "efficient_unet": (14, ("sr64_efficient", "sr64_unet")),

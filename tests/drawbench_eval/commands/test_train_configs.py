@@ -62,8 +62,8 @@ def test_every_training_composes_and_opens_with_its_command_and_cost(name: str) 
         ("base_t5_joint", "base_t5_random", {"learn_encoder"}),
         ("base_mean_pooling", "base_t5_middle", {"text_conditioning"}),
         ("base_attention_pooling", "base_t5_middle", {"text_conditioning"}),
-        ("base_small", "base_t5_middle", {"channels", "head_dim"}),
-        ("base_large", "base_t5_middle", {"channels"}),
+        ("base_small", "base_middle", {"channels", "head_dim"}),
+        ("base_large", "base_middle", {"channels"}),
         ("sr64_no_augmentation", "sr64_efficient", {"max_aug_level"}),
     ],
 )
