@@ -82,3 +82,15 @@ def test_a_sweep_without_runs_is_named(tmp_path: Path) -> None:
     results = _results(tmp_path / "results", runs=0, count=0)
     with pytest.raises(ValueError, match="sweep demo: it has no complete run"):
         draw(results, "demo")
+
+
+def test_the_printed_agreement_is_that_of_the_committed_answers() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    with (docs / "eye_check.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == NUM_SAMPLES
+    *table, _, figures = agreement(rows)
+    printed = (docs / "oracle.md").read_text(encoding="utf-8")
+    assert "\n".join(table) in printed
+    for figure in figures.removeprefix("Agreement: ").split("; of what the oracle read, "):
+        assert figure in " ".join(printed.split())
