@@ -97,7 +97,14 @@ def _plain_words(summary: Summary) -> list[str]:
         waiting[claim.mechanism] = waiting.get(claim.mechanism, 0) + 1
     if waiting:
         groups["Without a report yet"] = [f"{mechanism} ({count})" for mechanism, count in waiting.items()]
-    order = ("Showed", "Showed in part", "Went the other way", "Not resolved", "Without a report yet")
+    order = (
+        "Showed",
+        "Showed in part",
+        "Showed in part, went the other way in part",
+        "Went the other way",
+        "Not resolved",
+        "Without a report yet",
+    )
     return [said, ""] + [f"- **{name}**: {'; '.join(groups[name])}." for name in order if name in groups]
 
 
@@ -105,7 +112,7 @@ def _fared(counts: Counter[Verdict], total: int) -> str:
     if counts["seen"] == total:
         return "Showed"
     if counts["seen"]:
-        return "Showed in part"
+        return "Showed in part" + (", went the other way in part" if counts["opposite"] else "")
     return "Went the other way" if counts["opposite"] else "Not resolved"
 
 
