@@ -30,8 +30,10 @@ class Emphasis:
 
     Attributes:
         many: the chance that only facts of three or more things alike will do.
-        related: the chance that only facts with a relation will do. Of the rest (1 - many - related) every kind comes
-            as often as the grammar has it. ValueError where the two leave 0 to 1, alone or together.
+        related: the chance that only facts with a relation will do. Of the rest (1 - many - related) every
+            kind comes as often as the grammar has it.
+
+    Raises ValueError where a chance or both together leave 0 to 1.
     """
 
     many: float = 0.0

@@ -71,7 +71,9 @@ def test_the_page_says_in_plain_words_which_mechanisms_showed(tmp_path: Path) ->
 
 def test_a_mechanism_that_showed_and_did_not_is_called_both(tmp_path: Path) -> None:
     page = page_of(changed(tmp_path, turn="seen", matched="opposite", others="not resolved"))
-    assert "- **Showed in part, went the other way in part**: dynamic thresholding (1 same sign, 1 opp" in page
+    assert (
+        "- **Showed in part, went the other way in part**: dynamic thresholding (1 same sign, 1 opp" in page
+    )
 
 
 @pytest.mark.parametrize(
