@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from drawbench_eval.analysis.claims import Claim
 from drawbench_eval.analysis.findings import (
@@ -38,15 +39,18 @@ class Answer:
 
 def finding_of(claim: Claim, *, metric: str, context: str, answer: Answer | None, needs: str) -> Finding:
     """The claim held against the answer; without one it is not testable, for want of what it needs."""
+    about: dict[str, Any] = {
+        "key": claim.key,
+        "claim": claim.text,
+        "source": claim.source,
+        "metric": metric,
+        "context": context,
+        "expected": claim.expected,
+    }
     if answer is None:
         return Finding(
-            key=claim.key,
-            claim=claim.text,
-            source=claim.source,
-            metric=metric,
-            context=context,
+            **about,
             quantity="",
-            expected=claim.expected,
             estimate=None,
             ci95=None,
             unit="",
@@ -60,13 +64,8 @@ def finding_of(claim: Claim, *, metric: str, context: str, answer: Answer | None
             selection="fixed",
         )
     return Finding(
-        key=claim.key,
-        claim=claim.text,
-        source=claim.source,
-        metric=metric,
-        context=context,
+        **about,
         quantity=answer.quantity,
-        expected=claim.expected,
         estimate=answer.estimate.value,
         ci95=answer.estimate.ci95,
         unit=answer.unit,

@@ -18,7 +18,8 @@ def test_learning_rate_warms_up_stays_and_decays() -> None:
     assert [learning_rate(step, constant) for step in (0, 19)] == [2.0, 2.0]
 
 
-def test_the_papers_text_dropout_and_levels_are_the_default() -> None:
+def test_the_papers_text_dropout_times_and_levels_are_the_default() -> None:
+    assert (CONFIG.noisy_share, CONFIG.max_loss_weight) == (0.0, 1.0)
     assert (CONFIG.text_dropout, CONFIG.aug_level_power, CONFIG.crop_candidates) == (0.1, 1.0, 1)
 
 
@@ -33,6 +34,7 @@ def test_the_papers_text_dropout_and_levels_are_the_default() -> None:
         ({"text_dropout": 1.5}, "text_dropout: 1.5; write a share from 0 to 1"),
         ({"aug_level_power": 0}, "aug_level_power: 0; write a number above 0"),
         ({"max_aug_level": 1.1}, "max_aug_level: 1.1; write a level from 0 to 1"),
+        ({"noisy_share": 1.5}, "noisy_share: 1.5; write a share from 0 to 1"),
         ({"keep_checkpoints": 0}, "keep_checkpoints: 0; write 1 or more, or null for all"),
         ({"series_every": -1}, "series_every: -1; write a number of steps, or 0 for none"),
     ],
