@@ -169,6 +169,7 @@ class Cascade:
         prompts: Sequence[str],
         *,
         seeds: Sequence[int],
+        base_seeds: Sequence[int] | None = None,
         guidance_weight: float | None = None,
         threshold: str | None = None,
         settings: Mapping[str, SamplerSettings] | None = None,
@@ -183,6 +184,8 @@ class Cascade:
         Args:
             prompts: N prompts; an empty one is sampled without text.
             seeds: N seeds; with the stage's name each fixes its sample's noise, whatever the batch.
+            base_seeds: N seeds of the base alone, by default `seeds`: with equal ones several
+                super-resolutions of one base image are drawn.
             guidance_weight: that of the base stage, before its `settings`.
             threshold: that of the base stage, before its `settings`.
             settings: by the stage's name; a stage that is not named takes `SamplerSettings()`.
@@ -198,6 +201,10 @@ class Cascade:
         """
         if len(prompts) != len(seeds):
             raise ValueError(f"seeds: {len(seeds)} for {len(prompts)} prompts; one each is needed")
+        if base_seeds is not None and len(prompts) != len(base_seeds):
+            raise ValueError(f"base_seeds: {len(base_seeds)} for {len(prompts)} prompts; one each is needed")
+        if base_seeds is not None and first not in (None, self.stages[0].config.name):
+            raise ValueError(f"base_seeds: the base is not run where first={first}")
         if low_res is not None and len(low_res) != len(prompts):
             raise ValueError(f"low_res: {len(low_res)} images for {len(prompts)} prompts; one each is needed")
         stages = self._between(first, last)
@@ -207,11 +214,15 @@ class Cascade:
             )
         chosen = self._settings(settings or {}, stages, guidance_weight, threshold)
         texts = self._texts(stages, prompts)
+        drawn = {
+            stage.config.name: seeds if base_seeds is None or stage.config.low_res_side else base_seeds
+            for stage in stages
+        }
         groups = [(stage,) for stage in stages] if self.one_at_a_time else [stages]
         images = low_res
         for group in groups:
             told = on_images if group[-1] is stages[-1] else lambda _: None
-            images = self._run(group, texts, seeds, chosen, images, batch_size, told)
+            images = self._run(group, texts, drawn, chosen, images, batch_size, told)
         if self.one_at_a_time:
             self._free(but=None)
         assert images is not None
@@ -232,7 +243,7 @@ class Cascade:
         self,
         stages: Sequence[Stage | StageFile],
         texts: Mapping[str, TextEmbedding],
-        seeds: Sequence[int],
+        seeds: Mapping[str, Sequence[int]],
         settings: Mapping[str, SamplerSettings],
         low_res: NDArray[np.uint8] | None,
         batch_size: int,
@@ -240,12 +251,12 @@ class Cascade:
     ) -> NDArray[np.uint8]:
         """All samples through these stages, batch by batch."""
         done: list[NDArray[np.uint8]] = []
-        for start in range(0, len(seeds), batch_size):
+        for start in range(0, len(texts[stages[0].config.name].mask), batch_size):
             rows = slice(start, start + batch_size)
             images = None if low_res is None else low_res[rows]
             for name in (stage.config.name for stage in stages):
                 images = self.sample_stage(
-                    name, texts[name][rows], seeds=seeds[rows], settings=settings[name], low_res=images
+                    name, texts[name][rows], seeds=seeds[name][rows], settings=settings[name], low_res=images
                 )
             assert images is not None
             done.append(images)

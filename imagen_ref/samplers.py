@@ -34,6 +34,8 @@ class SamplerSettings:
     gamma: DDPM only; the exponent between the small (0) and the large (1) posterior variance.
     eta: DDIM only; scales the standard deviation of the noise, 0 draws none, 1 is DDPM with gamma = 0.
     aug_level: noise conditioning augmentation of the low-resolution image, 0 to 1; super-resolution only.
+    corruption: level of noise, 0 to 1, that lies on the low-resolution image before, and of which the network
+        is not told: to see how it recovers; super-resolution only.
     """
 
     guidance_weight: float = 1.0
@@ -47,9 +49,10 @@ class SamplerSettings:
     aug_level: float = 0.0
     guidance_t_min: float = 0.0
     guidance_t_max: float = 1.0
+    corruption: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = ("gamma", "eta", "aug_level", "guidance_t_min", "guidance_t_max")
+        shares = ("gamma", "eta", "aug_level", "guidance_t_min", "guidance_t_max", "corruption")
         for name in ("guidance_weight", "percentile", *shares):
             value = getattr(self, name)
             if not isinstance(value, int | float):

@@ -202,6 +202,9 @@ class Stage:
         """
         device = next(self.network.parameters()).device
         noise = SampleNoise(seeds, self.config.name, device)
+        if settings.corruption:
+            hidden = SampleNoise(seeds, f"{self.config.name} corruption", device)
+            low_res = self._corrupted(low_res, settings.corruption, hidden)
         conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
         dtype = autocast_dtype(precision)
         with torch.no_grad(), cast_once(self.network, dtype):
@@ -233,9 +236,28 @@ class Stage:
         self, images: NDArray[np.uint8] | None, aug_level: float, noise: SampleNoise
     ) -> tuple[Tensor | None, Tensor | None]:
         """The augmented low-resolution image at this stage's side, drawn once per sample."""
-        side = self.config.low_res_side
-        if side is None:
+        if self.config.low_res_side is None:
             return None, None
+        x = self._checked(images, noise)
+        levels = torch.full((len(x),), aug_level, device=noise.device)
+        augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
+        return resize(augmented, self.config.side), aug_logsnr
+
+    def _corrupted(
+        self, images: NDArray[np.uint8] | None, level: float, noise: SampleNoise
+    ) -> NDArray[np.uint8] | None:
+        """The low-resolution images under noise of their own, in 8 bits as if they came so from a file."""
+        if self.config.low_res_side is None:
+            return None
+        x = self._checked(images, noise)
+        corrupted, _ = augment(
+            x, torch.full((len(x),), level, device=noise.device), noise.normal(x.shape[1:])
+        )
+        return to_uint8(corrupted).cpu().numpy()
+
+    def _checked(self, images: NDArray[np.uint8] | None, noise: SampleNoise) -> Tensor:
+        """The images as float32 [B, 3, s, s]. ValueError where they are missing or of another size."""
+        side = self.config.low_res_side
         if images is None:
             raise ValueError(f"stage {self.config.name}: it starts from {side}x{side} images, got none")
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
@@ -245,10 +267,7 @@ class Stage:
                 f"{shape}; uint8 of {side}x{side}x3 is needed"
             )
         # A copy, because torch takes no array that cannot be written, as Pillow's are.
-        x = to_float(torch.from_numpy(images.copy())).to(noise.device)
-        levels = torch.full((len(x),), aug_level, device=noise.device)
-        augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
-        return resize(augmented, self.config.side), aug_logsnr
+        return to_float(torch.from_numpy(images.copy())).to(noise.device)
 
 
 def read_stage_config(path: Path) -> StageConfig:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from drawbench_eval.files import digest, sha256_unchanged
+from drawbench_eval.files import digest, sha256_unchanged, stable_seed
 from drawbench_eval.generators.base import Request
 from drawbench_eval.store import Arrays
 from imagen_ref.cascade import Cascade, StageFile
@@ -23,6 +23,8 @@ from imagen_ref.training.series import behind
 # Raised when the same settings and weights give other images than before.
 VERSION = 1
 STAGES = ("base", "sr64", "sr256")
+# What a stage without a low-resolution image does not read.
+UNREAD_BY_BASE = ("aug_level", "corruption")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,8 @@ class ImagenSettings:
     `text_encoder`. sr64 is the first super-resolution and sr256 the second, whatever their sides. checkpoint:
     a file that takes the place of the stage of equal sides, such as one of a training's series. last: the
     last stage that is run, by default the last there is. one_at_a_time: only one of encoder and networks is
-    in memory at a time; the images are the same.
+    in memory at a time; the images are the same. low_res_seed: with a number all images of a prompt go back
+    to the one base image that it draws (whatever the run's seed), and differ by super-resolution alone.
     """
 
     path: str | None = None
@@ -99,6 +102,7 @@ class ImagenSettings:
     checkpoint: Path | None = None
     last: str | None = None
     one_at_a_time: bool = False
+    low_res_seed: int | None = None
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.stages is None):
@@ -140,6 +144,11 @@ class ImagenSettings:
             raise ValueError(f"model.last: {self.last} is not one of the stages {', '.join(paths)}")
         names = list(paths)
         run = {name: paths[name] for name in (names[: names.index(self.last) + 1] if self.last else names)}
+        if self.low_res_seed is not None and len(run) == 1:
+            raise ValueError(
+                f"model.low_res_seed: {self.low_res_seed}, but no super-resolution is run: a prompt's images "
+                "would all be one"
+            )
         if self.checkpoint is not None and self.checkpoint not in run.values():
             raise ValueError(f"model.checkpoint: {self.checkpoint} comes after model.last={self.last}")
         own = {name: source for name, source in own.items() if name in run}
@@ -218,6 +227,7 @@ class ImagenGenerator:
         images = self.cascade.sample(
             [request.prompt for request in requests],
             seeds=[request.seed for request in requests],
+            base_seeds=self._seeds("base", requests),
             settings=dict(zip(names, self._samplers.values(), strict=True)),
             batch_size=batch_size,
             on_images=on_image,
@@ -238,6 +248,7 @@ class ImagenGenerator:
                 "version": VERSION,
                 "weights": self.weights[name],
                 "settings": _that_matter(settings, is_base=name == "base"),
+                **(_low_res(self.settings) if name == "base" else {}),
                 "precision": self.precision,
                 "device": self.device.partition(":")[0],
             }
@@ -278,10 +289,16 @@ class ImagenGenerator:
         return self.cascade.sample_stage(
             self._config_name(stage),
             whole[rows],
-            seeds=[request.seed for request in requests[rows]],
+            seeds=self._seeds(stage, requests[rows]),
             settings=self._samplers[stage],
             low_res=low_res,
         )
+
+    def _seeds(self, stage: str, requests: Sequence[Request]) -> list[int]:
+        number = self.settings.low_res_seed
+        if stage == "base" and number is not None:
+            return [stable_seed(number, request.prompt, 0) for request in requests]
+        return [request.seed for request in requests]
 
     @property
     def _config_names(self) -> list[str]:
@@ -311,12 +328,14 @@ def _identity(
     """Short names mean the base stage, `model.aug_level` the first super-resolution."""
     said = {name: _said(values) for name, values in samplers.items()}
     base = said.pop("base")
-    del base["aug_level"]
+    for unread in UNREAD_BY_BASE:
+        base.pop(unread, None)
     short = {"model.aug_level": said["sr64"].pop("aug_level")} if "sr64" in said else {}
     return {
         "model.generator": "imagen",
         "model.version": VERSION,
         "model.text_encoder": settings.text_encoder,
+        **{f"model.{key}": value for key, value in _low_res(settings).items()},
         **{f"model.weights.{name}": sha256 for name, sha256 in weights.items()},
         **{f"model.{key}": value for key, value in base.items()},
         **short,
@@ -325,11 +344,18 @@ def _identity(
     }
 
 
+def _low_res(settings: ImagenSettings) -> dict[str, Any]:
+    """`low_res_seed` where there is one."""
+    return {} if settings.low_res_seed is None else {"low_res_seed": settings.low_res_seed}
+
+
 def _said(settings: SamplerSettings) -> dict[str, Any]:
-    """The fields, without the guidance interval where it is everything, as before there was one."""
+    """The fields, without those that came later where they change nothing: runs keep their hash."""
     values = asdict(settings)
     if (settings.guidance_t_min, settings.guidance_t_max) == (0, 1):
         del values["guidance_t_min"], values["guidance_t_max"]
+    if settings.corruption == 0:
+        del values["corruption"]
     return values
 
 
@@ -339,7 +365,7 @@ def _that_matter(settings: SamplerSettings, *, is_base: bool) -> dict[str, Any]:
     if settings.threshold != "dynamic":
         unread |= {"percentile", "interpolation"}
     if is_base:
-        unread.add("aug_level")
+        unread.update(UNREAD_BY_BASE)
     return {key: value for key, value in _said(settings).items() if key not in unread}
 
 

@@ -66,6 +66,18 @@ class TestSample:
         )
         assert np.array_equal(large, whole)
 
+    def test_several_super_resolutions_of_one_base_image(self, cascade: Cascade) -> None:
+        prompts, one = ["a red circle"] * 4, [9] * 4
+        images = cascade.sample(prompts, seeds=SEEDS[:4], base_seeds=one, settings=SETTINGS, batch_size=3)
+        small = cascade.sample(prompts, seeds=one, settings=SETTINGS, batch_size=3, last="base")
+        assert np.ptp(small.astype(int), axis=0).max() <= 1
+        large = cascade.sample(
+            prompts, seeds=SEEDS[:4], settings=SETTINGS, batch_size=3, low_res=small, first="sr16"
+        )
+        assert np.array_equal(images, large)
+        assert np.array_equal(images[1], images[3]), "seeds 1 and 1"
+        assert not np.array_equal(images[0], images[1])
+
     def test_reports_what_is_finished(self, cascade: Cascade) -> None:
         finished: list[int] = []
         images = cascade.sample(
@@ -87,6 +99,10 @@ class TestSample:
 
         with pytest.raises(ValueError, match=r"seeds: 2 for 8 prompts"):
             sample(seeds=[1, 2])
+        with pytest.raises(ValueError, match=r"base_seeds: 2 for 8 prompts"):
+            sample(base_seeds=[1, 2])
+        with pytest.raises(ValueError, match=r"base_seeds: the base is not run where first=sr16"):
+            sample(first="sr16", low_res=np.zeros((8, 8, 8, 3), np.uint8), base_seeds=SEEDS)
         with pytest.raises(ValueError, match=r"settings: sr64 is not one of the stages base, sr16"):
             sample(settings={"sr64": SETTINGS["base"]})
         with pytest.raises(ValueError, match=r"stage: sr64 is not one of base, sr16"):

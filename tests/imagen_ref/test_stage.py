@@ -219,6 +219,25 @@ class TestAugmentation:
         stage.sample(text, SEEDS, replace(GUIDED, aug_level=0.0, guidance_weight=1.0), low_res=low_res)
         assert torch.equal(watched.calls[0]["low_res"], resize(to_float(torch.from_numpy(low_res)), 16))
 
+    def test_a_corruption_comes_before_it_and_is_not_told(
+        self, sr: Stage, base: Stage, text: TextEmbedding, low_res: NDArray[np.uint8]
+    ) -> None:
+        stage, watched = watch(sr)
+        images = stage.sample(text, SEEDS, replace(GUIDED, corruption=0.2), low_res=low_res)
+        # The same as from images that were saved with such noise on them: all else is drawn as ever.
+        noise = SampleNoise(SEEDS, "sr16 corruption", "cpu").normal((3, 8, 8))
+        saved, _ = augment(to_float(torch.from_numpy(low_res)), torch.full((8,), 0.2), noise)
+        again = sr.sample(text, SEEDS, GUIDED, low_res=to_uint8(saved).numpy())
+        assert np.array_equal(images, again)
+        assert not np.array_equal(images, sr.sample(text, SEEDS, GUIDED, low_res=low_res))
+        level = AUGMENTATION_SCHEDULE.logsnr(torch.tensor(GUIDED.aug_level))
+        assert torch.equal(watched.calls[0]["aug_logsnr"], level.expand(16))
+        with pytest.raises(ValueError, match=r"starts from 8x8 images, got none"):
+            sr.sample(text, SEEDS, replace(GUIDED, corruption=0.2))
+        # A base has no such image.
+        corrupted = base.sample(text, SEEDS, replace(GUIDED, corruption=0.2))
+        assert np.array_equal(corrupted, base.sample(text, SEEDS, GUIDED))
+
     def test_pure_noise_hides_it(self, sr: Stage, text: TextEmbedding, low_res: NDArray[np.uint8]) -> None:
         settings = replace(GUIDED, aug_level=1.0)
         images = sr.sample(text, SEEDS, settings, low_res=low_res)

@@ -99,6 +99,48 @@ def test_three_stages_and_every_subset_that_fits(folder: Path, tmp_path: Path) -
     assert set(made[1].entries) < set(made[0].entries)
 
 
+def test_one_base_image_a_prompt(folder: Path, tmp_path: Path) -> None:
+    usual = _generator(folder, "base", "sr64")
+    generator = _generator(folder, "base", "sr64", low_res_seed=5)
+    assert generator.identity == {**usual.identity, "model.low_res_seed": 5}
+    same = [replace(REQUESTS[0], sample_id=f"s{n}", seed=n) for n in range(3)]
+    seen: list[np.ndarray] = []
+
+    def noted(self: Stage, *args: Any, low_res: Any = None, **kwargs: Any) -> Any:
+        seen.append(low_res)
+        return sample(self, *args, low_res=low_res, **kwargs)
+
+    sample = Stage.sample
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stage, "sample", noted)
+        images = generator.generate(same, batch_size=3, on_image=lambda _n: None)
+    _, low_res = seen
+    assert np.ptp(low_res.astype(int), axis=0).max() == 0
+    assert not np.array_equal(images[0], images[1])
+    # The same through a store, which does not take the images of a run without it for them.
+    store = Store(tmp_path)
+    for one in (usual, generator):
+        made = make_in_stages(one, same, batch_size=3, store=store, on_image=lambda _n: None)
+        assert np.array_equal(made.images, images) == (one is generator)
+    other = _generator(folder, "base", "sr64", low_res_seed=6)
+    assert not np.array_equal(other.generate(same, batch_size=3, on_image=lambda _n: None), images)
+    with pytest.raises(ValueError, match=r"^model\.low_res_seed: 5, but no super-resolution is run"):
+        _generator(folder, "base", low_res_seed=5)
+
+
+def test_a_corruption_is_said_where_there_is_one(folder: Path) -> None:
+    usual = _generator(folder, "base", "sr64")
+    assert not any("corruption" in key for key in usual.identity)
+    corrupted = _generator(folder, "base", "sr64", sr64=replace(ONE_STEP, corruption=0.2))
+    assert corrupted.identity == {**usual.identity, "model.sr64.corruption": 0.2}
+    assert corrupted.stage_settings["base"] == usual.stage_settings["base"]
+    assert corrupted.stage_settings["sr64"] != usual.stage_settings["sr64"]
+    # The base has nothing to corrupt.
+    assert (
+        _generator(folder, "base", "sr64", base=replace(ONE_STEP, corruption=0.2)).identity == usual.identity
+    )
+
+
 def test_what_does_not_fit_is_named(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"stage sr256 starts from a side of 64, stage base ends at 16"):
         _images(_generator(folder, "base", "sr256"))
