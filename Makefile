@@ -25,7 +25,7 @@ demo: report-demo
 
 # The paper's ablations in miniature, and the table of what all reports found: those whose models come with the
 # package, and those whose models are trained first. Costs: reports/README.md. What is finished is not done again.
-SWEEPS := demo guidance_x_threshold base_guidance percentile_x_guidance sr_guidance aug_level_x_guidance
+SWEEPS := demo guidance_x_threshold base_guidance percentile_x_guidance sr_guidance aug_level_x_guidance recovery sr_spread
 TRAINED_SWEEPS := encoder_size encoder_family unet_size conditioning augmentation efficient_unet \
 	guidance_x_threshold_saturated
 ENCODERS := scenes/t5_small,scenes/t5_large,scenes/t5_random,scenes/clip_text

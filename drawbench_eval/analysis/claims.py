@@ -13,6 +13,7 @@ from typing import Any, Literal
 from drawbench_eval.analysis.collect import TRAINING
 
 AUG_LEVEL, ENCODER, PERCENTILE = "model.aug_level", "model.text_encoder", "model.percentile"
+CORRUPTION, LOW_RES_SEED = "model.sr64.corruption", "model.low_res_seed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +37,19 @@ class Claim:
     per_alignment: bool = True
 
 
-Measured = Literal["alignment", "distance", "front", "range", "categories"]
+Measured = Literal["alignment", "distance", "spread", "front", "range", "categories"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelClaim(Claim):
     """A statement about values of one setting: `level` against each of `others`, of which the nearest counts.
 
-    factor: the setting; levels are its values as text. measured: the alignment or the distance at equal
-    guidance, the distance along the front, the range of alignment over the guidance weight, or the categories
-    of prompts in which alignment is better. where: settings with a fixed value. shared: levels that other
-    sweeps have too, so that they do not make one about this claim. equal_images: whether the checkpoints must
-    have as many training images behind them. parameters: of the levels, where it is about their size.
+    factor: the setting; levels are its values as text. measured: the alignment, the distance or how far a
+    prompt's images are apart at equal guidance, the distance along the front, the range of alignment over the
+    guidance weight, or the categories of prompts in which alignment is better. where: settings with a fixed
+    value; runs that do not know one of them are not about the claim. shared: levels that other sweeps have
+    too, so that they do not make one about this claim. equal_images: whether the checkpoints must have as
+    many training images behind them. parameters: of the levels, where it is about their size.
     """
 
     factor: str
@@ -60,7 +62,7 @@ class LevelClaim(Claim):
     parameters: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        assert self.per_alignment == (self.measured != "distance"), self.key
+        assert self.per_alignment == (self.measured not in ("distance", "spread")), self.key
 
 
 GUIDANCE = "stronger guidance"
@@ -171,7 +173,7 @@ SR_DISTANCE = Claim(
 
 # Counted from the configurations under conf/experiment/scenes.
 T5_PARAMETERS = {"t5_small": 379_584, "t5_large": 9_006_144}
-UNET_PARAMETERS = {"base_small": 1_484_291, "base_large": 19_002_563}
+UNET_PARAMETERS = {"base_small": 1_484_291, "base_large": 10_921_091}
 
 _ENCODERS: dict[str, Any] = {
     "source": "Fig. 4a",
@@ -217,6 +219,16 @@ _AUG_LEVELS: dict[str, Any] = {
     "mechanism": AUGMENTATION,
     "sweep": "aug_level_x_guidance",
     "factor": AUG_LEVEL,
+}
+_RECOVERY: dict[str, Any] = {
+    "source": "Sec. 2.4, in words",
+    "mechanism": AUGMENTATION,
+    "sweep": "recovery",
+    "factor": AUG_LEVEL,
+    "level": "0.2",
+    "others": ("0",),
+    "where": {CORRUPTION: 0.2},
+    "carries": "What a base does wrong in photographs is hidden by noise as noise is.",
 }
 _TRAINED_WITHOUT: dict[str, Any] = {
     "source": "Fig. A.11b",
@@ -344,6 +356,36 @@ LEVEL_CLAIMS = (
         **_AUG_LEVELS,
     ),
     LevelClaim(
+        key="aug_level_spread",
+        text="At a larger aug_level the super-resolutions of one low-resolution image differ more",
+        source="Fig. A.12, pictures",
+        mechanism=AUGMENTATION,
+        sweep="sr_spread",
+        factor=AUG_LEVEL,
+        level="0.4",
+        others=("0",),
+        measured="spread",
+        where={LOW_RES_SEED: 0},
+        expected=+1,
+        per_alignment=False,
+        carries="Super-resolution can still decide what a small photograph shows.",
+    ),
+    LevelClaim(
+        key="recovery_alignment",
+        text="From an image under noise that it is not told of, aligned better at aug_level 0.2 than at 0",
+        measured="alignment",
+        expected=+1,
+        **_RECOVERY,
+    ),
+    LevelClaim(
+        key="recovery_distance",
+        text="From an image under noise that it is not told of, a smaller Fréchet distance at aug_level 0.2",
+        measured="distance",
+        expected=-1,
+        per_alignment=False,
+        **_RECOVERY,
+    ),
+    LevelClaim(
         key="augmentation_alignment",
         text="Training with noise augmentation aligns better (sampled at aug_level 0)",
         measured="alignment",
@@ -364,6 +406,13 @@ LEVEL_CLAIMS = (
         measured="range",
         expected=+1,
         **_TRAINED_WITHOUT,
+    ),
+    LevelClaim(
+        key="augmentation_recovery",
+        text="From an image under noise that it is told of (aug_level 0.2), aligned better if trained with noise",
+        measured="alignment",
+        expected=+1,
+        **{**_TRAINED_WITHOUT, "source": "Sec. 2.4, in words", "where": {AUG_LEVEL: 0.2}},
     ),
     LevelClaim(
         key="efficient_distance",
@@ -423,8 +472,8 @@ ENCODER_BEFORE_UNET = Claim(
     carries="Both sizes are in a like range: the paper's encoders are of up to 4.6B, U-Nets of 0.3B to 2B.",
 )
 
-CONTROL_SWEEPS = frozenset({"guidance_x_threshold_saturated"})
-"""Sweeps in a world that is wrong on purpose: what they find decides no claim."""
+CONTROL_SWEEPS = frozenset({"guidance_x_threshold_saturated", "sr_spread"})
+"""Sweeps that change the world or how it is sampled: what they find decides no claim but their own."""
 
 CLAIMS: Mapping[str, Claim] = {
     claim.key: claim

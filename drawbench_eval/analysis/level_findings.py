@@ -14,7 +14,7 @@ from drawbench_eval.analysis.claims import LEVEL_CLAIMS, LevelClaim
 from drawbench_eval.analysis.collect import MetricInfo, Run, comparable
 from drawbench_eval.analysis.curves import shown_setting
 from drawbench_eval.analysis.findings import Finding
-from drawbench_eval.analysis.level_tests import TESTS, Levels
+from drawbench_eval.analysis.level_tests import SPREAD, TESTS, Levels
 from drawbench_eval.analysis.paired import NotPaired
 from drawbench_eval.files import canonical_json
 
@@ -40,6 +40,8 @@ def find_at_levels(
     made = {"": [one for one in ablations if not one.context]}
     for claim in claims:
         chosen = [run for run in complete if _fits(run, claim)]
+        if claim.equal_images:
+            chosen = _equally_trained(chosen, claim)
         if not _is_about(claim, complete, chosen, seed):
             continue
         test, needs = TESTS[claim.measured]
@@ -66,7 +68,7 @@ def find_at_levels(
                     answer = test(claim, levels)
                 except NotPaired:
                     needed = "runs of the same samples"
-            metric = alignment or distance or ""
+            metric = alignment or (SPREAD if claim.measured == "spread" else distance or "")
             findings.append(finding_of(claim, metric=metric, context="", answer=answer, needs=needed))
     return tuple(findings)
 
@@ -75,13 +77,24 @@ def _fits(run: Run, claim: LevelClaim) -> bool:
     return all(comparable(run.factors.get(key)) == comparable(value) for key, value in claim.where.items())
 
 
+def _equally_trained(runs: Sequence[Run], claim: LevelClaim) -> list[Run]:
+    """Those after the most training images that all levels have, or all where there is no such number."""
+    images_of = [
+        {run.training.get("images") for run in runs if _values([run], claim.factor) == {level}}
+        for level in (claim.level, *claim.others)
+    ]
+    shared = [images for images in set.intersection(*images_of) if images is not None]
+    return [run for run in runs if not shared or run.training.get("images") == max(shared)]
+
+
 def _is_about(
     claim: LevelClaim, complete: Sequence[Run], chosen: Sequence[Run], training_seed: str | None
 ) -> bool:
     """Whether the claim is what the runs were made for, even where they fall short of testing it."""
     values = _values(complete, claim.factor)
     telling = {claim.level, *claim.others} - {*claim.shared}
-    if len(values) < 2 or not values & telling:
+    known = {key for run in complete for key in run.factors}
+    if len(values) < 2 or not values & telling or not known >= {*claim.where}:
         return False
     alone = find_factor(chosen, training_seed=training_seed) == claim.factor
     return alone or len(_values(chosen, claim.factor)) < 2

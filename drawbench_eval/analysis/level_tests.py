@@ -23,6 +23,9 @@ from drawbench_eval.analysis.paired import Effect, make_panel
 from drawbench_eval.analysis.resampled import NUM_DRAWS
 from drawbench_eval.stats.clustered import t_quantile
 
+SPREAD = "diversity"
+"""The metric of how far a prompt's images are apart."""
+
 _MATCHED = "mean over the guidance weights that both have, paired by sample, t interval clustered by prompt"
 _ALONG = f"distance along the front at equal alignment or better, {NUM_DRAWS} resamplings of the prompts"
 _RANGE = (
@@ -66,7 +69,7 @@ class Levels:
 
 def at_equal_guidance(claim: LevelClaim, levels: Levels) -> Answer | None:
     """The level against the nearest other in a metric, mean over the guidance weights."""
-    metric = levels.distance if claim.measured == "distance" else levels.alignment
+    metric = {"distance": levels.distance, "spread": SPREAD}.get(claim.measured, levels.alignment)
     name = measure(metric).short
     return _against_nearest(
         claim, levels, metric, f"At equal guidance ({levels.weights}) the {name}", _MATCHED
@@ -163,6 +166,7 @@ def by_category(claim: LevelClaim, levels: Levels) -> Answer | None:
 TESTS: Mapping[Measured, tuple[Callable[[LevelClaim, Levels], Answer | None], str]] = {
     "alignment": (at_equal_guidance, "one weight"),
     "distance": (at_equal_guidance, "one weight and a Fréchet distance"),
+    "spread": (at_equal_guidance, "several images a prompt, their diversity, and one weight"),
     "front": (along_front, "two weights, a Fréchet distance, and a range of alignment that both reach,"),
     "range": (range_over_weights, "two weights"),
     "categories": (by_category, "one weight"),

@@ -66,7 +66,7 @@ def summarise(reports: Sequence[ReportedFindings]) -> Summary:
     """Each claim by the report that decides it.
 
     That is the one with the most samples; of equals the one of the claim's own sweep. A finding about one of
-    several kinds of runs decides only where there is no other, and a control's decides nothing.
+    several kinds of runs decides only where there is no other, and a control's decides only its own claims.
     """
     decided = {key: one for key, claim in CLAIMS.items() if (one := _decide(claim, reports)) is not None}
     derived = _encoder_before_unet(decided)
@@ -90,7 +90,7 @@ def _decide(claim: Claim, reports: Sequence[ReportedFindings]) -> Decided | None
         own = [
             (report, finding)
             for report, finding in found
-            if finding.metric == metric and report.sweep not in CONTROL_SWEEPS
+            if finding.metric == metric and report.sweep not in CONTROL_SWEEPS - {claim.sweep}
         ]
         if own:
             chosen[metric] = max(own, key=lambda pair: _weight(claim, *pair))

@@ -13,6 +13,7 @@ from drawbench_eval.analysis.ablation import Ablation, AblationPlan, ablate
 from drawbench_eval.analysis.ablation_levels import find_factor
 from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.collect import (
+    TRAINING,
     MetricInfo,
     Run,
     comparable,
@@ -20,9 +21,17 @@ from drawbench_eval.analysis.collect import (
     outside,
     read_runs,
     require_one_protocol,
+    varying,
 )
 from drawbench_eval.analysis.curve_pairs import CurvePair, compare_curves
-from drawbench_eval.analysis.curves import THRESHOLD, Curve, made_elsewhere, make_curves, weight_name
+from drawbench_eval.analysis.curves import (
+    THRESHOLD,
+    Curve,
+    made_elsewhere,
+    make_curves,
+    swept_weight,
+    weight_name,
+)
 from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.fronts import Front, find_front
 from drawbench_eval.analysis.level_findings import find_at_levels
@@ -145,8 +154,8 @@ def load_sweep(
 ) -> ReportData:
     """The report data of the sweep `name` under `results`, or of all runs there when `name` is None.
 
-    Without an `ablation` one is made where a single factor besides guidance varies. `selection="split"` adds
-    what one seed chose and another measured. Raises ValueError when
+    Without an `ablation` one is made of the factor besides guidance that varies, or was swept first.
+    `selection="split"` adds what one seed chose and another measured. Raises ValueError when
     there is no such sweep or no complete run, when an axis is no metric of the runs, and when numbers of one
     metric are of unlike protocol (naming the keys) unless `allow_mixed`.
     """
@@ -250,9 +259,10 @@ def _by_role(alignments: Sequence[str], distance: str | None) -> _Measures:
 def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | None:
     """An ablation of the one factor that varies besides guidance, against the first value that was swept.
 
-    Thresholding is the exception: its baseline is dynamic thresholding, the paper's own.
+    Of several it is the first that was swept, in a block for each value of the others. The baseline of
+    thresholding is dynamic thresholding, the paper's own.
     """
-    factor = find_factor(runs)
+    factor = find_factor(runs) or _first_swept(runs, sweep)
     if factor is None:
         return None
     values = {comparable(run.factors.get(factor)) for run in runs if run.status == "complete"}
@@ -261,6 +271,12 @@ def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | 
     planned = list(sweep.swept.get(factor, ())) if sweep else []
     first = next((value for value in planned if comparable(value) in values), None)
     return AblationPlan(factor=factor, baseline=first)
+
+
+def _first_swept(runs: Sequence[Run], sweep: SweepRecord | None) -> str | None:
+    varied = varying(runs)
+    names = ({"model.checkpoint": TRAINING}.get(key, key) for key in (sweep.swept if sweep else ()))
+    return next((key for key in names if key in varied and key != swept_weight(runs)), None)
 
 
 def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:

@@ -45,9 +45,12 @@ _ESTIMATED = (
     "Operations are estimated: three times those of the network's forward pass for every training image, the "
     "frozen text encoder's not counted. "
 )
-_AXES = {"images": "training images", "flops": "training operations"}
+_CLOCK = "The time is that of the machine that trained, with what else it did. "
+_AXES = {"images": "training images", "flops": "training operations", "seconds": "training time"}
 _SCALES = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1.0, "FLOP"))
 _COUNTS = ((1e6, "millions"), (1e3, "thousands"), (1.0, ""))
+_TIMES = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_UNITS = {"images": _COUNTS, "flops": _SCALES, "seconds": _TIMES}
 
 
 def training_section(data: ReportData) -> Section:
@@ -65,8 +68,9 @@ def training_section(data: ReportData) -> Section:
             width=drawn.width,
             caption=_CAPTION
             + (_ESTIMATED if "flops" in known else "")
-            + "figures/training.csv has steps and seconds too.",
-            alt="Each metric against training images and operations; figures/training.csv has the numbers.",
+            + (_CLOCK if "seconds" in known else "")
+            + "figures/training.csv has steps too.",
+            alt="Each metric against what training took; figures/training.csv has the numbers.",
             data=drawn.data,
             spots=drawn.spots,
         )
@@ -97,7 +101,7 @@ def training_figure(data: ReportData, series: Sequence[TrainingSeries]) -> Drawn
 
 
 def _axes(series: Sequence[TrainingSeries]) -> list[str]:
-    """Images, and operations where all series know them."""
+    """Images; operations and time where all series know them."""
     return [name for name in _AXES if all(None not in one.values(name) for one in series)]
 
 
@@ -125,7 +129,7 @@ def _at(series: TrainingSeries, column: str) -> np.ndarray[tuple[int], np.dtype[
 def _scale(series: Sequence[TrainingSeries], column: str) -> tuple[float, str]:
     """What values of the axis are divided by, and the unit that they then have."""
     largest = max(float(_at(one, column).max()) for one in series)
-    scales = _COUNTS if column == "images" else _SCALES
+    scales = _UNITS[column]
     return next(((scale, unit) for scale, unit in scales if largest >= scale), scales[-1])
 
 

@@ -7,7 +7,7 @@ from drawbench_eval.analysis.collect import MetricInfo, Run
 from drawbench_eval.analysis.curves import make_curves
 from drawbench_eval.runs.record import RunRecord
 
-HIGHER = {"score": True, "fd_scenes": False, "kid": False, "cost": False}
+HIGHER = {"score": True, "diversity": True, "fd_scenes": False, "kid": False, "cost": False}
 
 
 def infos(*names):

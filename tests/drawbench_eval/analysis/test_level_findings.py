@@ -1,6 +1,7 @@
 """Each claim about an ablation's levels on runs that were made to hold it, to contradict it, or neither."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,7 +55,9 @@ def sweep(made, claim, truth, *, levels=None, settings=({},), seed=0):
                 run, frame = made.make_run(
                     f"{level}-{w}-{place}",
                     columns={
-                        "score": score + common + 0.1 * rng.normal(size=NUM_PROMPTS),
+                        "diversity" if claim.measured == "spread" else "score": score
+                        + common
+                        + 0.1 * rng.normal(size=NUM_PROMPTS),
                         "fd_scenes": influence - influence.mean(),
                     },
                     distance=distance,
@@ -77,7 +80,7 @@ def findings(made, runs, scores, ablations=(), *, distance="fd_scenes", claims=L
     return find_at_levels(
         runs,
         scores,
-        made.infos("score", "fd_scenes"),
+        made.infos("score", "fd_scenes", "diversity"),
         ablations,
         alignments=["score"],
         distance=distance,
@@ -88,7 +91,12 @@ def findings(made, runs, scores, ablations=(), *, distance="fd_scenes", claims=L
 def ablated(made, runs, scores, factor, baseline):
     plan = AblationPlan(factor=factor, baseline=baseline)
     return ablate(
-        runs, scores, made.infos("score", "fd_scenes"), plan, alignments=["score"], distance="fd_scenes"
+        runs,
+        scores,
+        made.infos("score", "fd_scenes", "diversity"),
+        plan,
+        alignments=["score"],
+        distance="fd_scenes",
     )
 
 
@@ -99,9 +107,10 @@ def one(found, key):
 
 def settings_of(claim):
     """The claim's own settings first, then others, in which the truth is turned round."""
-    return (dict(claim.where), dict.fromkeys(claim.where, 0.2)) if claim.where else ({},)
+    return (dict(claim.where), dict.fromkeys(claim.where, 0.3)) if claim.where else ({},)
 
 
+METRICS = {"distance": "fd_scenes", "spread": "diversity"}
 VERDICTS = {
     +1: {1: "seen", 0: "not resolved", -1: "opposite"},
     None: {1: "differs", 0: "not resolved", -1: "differs"},
@@ -132,7 +141,7 @@ def test_a_claim_is_seen_where_it_holds_and_opposite_where_it_does_not(made, cla
     assert (finding.n, finding.num_prompts, finding.num_trainings) == (NUM_PROMPTS, NUM_PROMPTS, 1)
     assert (finding.expected, finding.metric) == (
         claim.expected,
-        "score" if claim.per_alignment else "fd_scenes",
+        "score" if claim.per_alignment else METRICS.get(claim.measured),
     )
 
 
@@ -222,6 +231,23 @@ def test_unequal_budgets_are_not_compared(made):
     finding = one(findings(made, runs, scores), claim.key)
     assert finding.verdict == "not testable with these runs"
     assert "trained on as many images" in finding.sentence
+
+
+def test_of_a_series_the_last_that_both_have_is_compared(made):
+    claim = CLAIMS["efficient_distance"]
+    runs, scores = sweep(made, claim, 1)
+    before, others = sweep(made, claim, -1)
+    for run in before:
+        run.record.inputs["training"]["images"] //= 2
+    expected = one(findings(made, runs, scores), claim.key)
+    ours = {f"early-{name}": frame for name, frame in others.items()}
+    early = [replace(run, run_id=f"early-{run.run_id}") for run in before]
+    assert one(findings(made, [*early, *runs], {**ours, **scores}), claim.key) == expected
+    # Where one of them went on alone, that is not held against the other.
+    alone = [run for run in runs if run.training["series"] == claim.level]
+    found = one(findings(made, [*early, *alone], {**ours, **scores}), claim.key)
+    assert found == one(findings(made, early, ours), claim.key)
+    assert found.estimate == pytest.approx(-expected.estimate)
 
 
 def test_the_interval_of_categories_is_that_of_an_exact_binomial_test(made):

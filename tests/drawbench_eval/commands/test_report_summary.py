@@ -60,7 +60,7 @@ def test_the_page_says_in_plain_words_which_mechanisms_showed(tmp_path: Path) ->
     first = page.split("\n\n")
     assert first[1].startswith(
         "8 findings of the Imagen paper were tested in the scenes world: 2 with the same sign, 1 with the "
-        "opposite one, 5 not resolved. 18 more were not tested yet."
+        "opposite one, 5 not resolved. 22 more were not tested yet."
     )
     assert "- **Showed**: stronger guidance (2 same sign)." in first[2]
     assert "- **Went the other way**: dynamic thresholding (1 opposite sign, 5 not resolved)." in first[2]

@@ -30,7 +30,9 @@ SWEEPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "unet_size": (21, ("base_small", "base_middle", "base_large")),
     "conditioning": (21, ("base_t5_middle", "base_mean_pooling", "base_attention_pooling")),
     "augmentation": (24, ("sr64_efficient", "sr64_no_augmentation")),
-    "efficient_unet": (14, ("sr64_efficient", "sr64_unet")),
+    "efficient_unet": (10, ("sr64_efficient", "sr64_unet")),
+    "recovery": (12, ()),
+    "sr_spread": (15, ()),
 }
 CONF = conf_folder()
 
@@ -50,7 +52,9 @@ def _train(level: str, number: int, stages: dict[str, Stage]) -> None:
     of = stages[stage]
     path = folder / f"{_experiment(level)['stage']}.safetensors"
     path.parent.mkdir(parents=True)
-    save_stage(path, of.config, of.network.state_dict(), training={"step": number})
+    for place, step in enumerate(("", "-1000", "-2000", "-3000", "-4000", "-5000")):
+        training = {"step": 10 * number + place}
+        save_stage(path.with_stem(path.stem + step), of.config, of.network.state_dict(), training=training)
 
 
 def _experiment(level: str) -> dict[str, object]:

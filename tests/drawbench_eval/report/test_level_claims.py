@@ -125,7 +125,7 @@ def test_trainings_are_levels_of_an_ablation(trainings):
     (aligned, _) = of(trainings, "unet_size_alignment")
     assert "training base_large differs from that of base_small by" in aligned.sentence
     assert "for each factor of ten in parameters" in aligned.sentence
-    assert aligned.tens == pytest.approx(1.107, abs=1e-3)
+    assert aligned.tens == pytest.approx(0.8668, abs=1e-4)
 
 
 def test_what_a_report_rests_on(encoders):

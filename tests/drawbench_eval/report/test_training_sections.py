@@ -70,8 +70,8 @@ def test_the_figure_has_its_numbers_beside_it(data) -> None:
     assert (row["value"], row["lo"], row["hi"]) == pytest.approx(
         (run.metrics["scenes_accuracy"]["value"], *run.metrics["scenes_accuracy"]["ci95"])
     )
-    # Three metrics, each against images and operations.
-    assert len(picture.spots) == 2 * 3 * 10
+    # Three metrics, each against images, operations and time.
+    assert len(picture.spots) == 3 * 3 * 10
     assert all(0 < spot.x < 1 and 0 < spot.y < 1 for spot in picture.spots)
     assert "estimated" in picture.caption
     said = [block.text for block in section.blocks if isinstance(block, Paragraph)]
