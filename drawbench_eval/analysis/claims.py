@@ -409,7 +409,7 @@ LEVEL_CLAIMS = (
     ),
     LevelClaim(
         key="augmentation_recovery",
-        text="From an image under noise that it is told of (aug_level 0.2), aligned better if trained with noise",
+        text="From an image under noise that it is told of (0.2), aligned better if trained with noise",
         measured="alignment",
         expected=+1,
         **{**_TRAINED_WITHOUT, "source": "Sec. 2.4, in words", "where": {AUG_LEVEL: 0.2}},

@@ -51,6 +51,11 @@ class Run:
         """stage, series, step, images, flops and seconds behind its model.checkpoint; empty without one."""
         return {} if self.record is None else self.record.inputs.get("training", {})
 
+    @property
+    def text_facts(self) -> Mapping[str, float]:
+        """Kind of fact -> the share that the text encoder's states tell; empty where it was not probed."""
+        return {} if self.record is None else self.record.inputs.get("text_facts", {})
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricInfo:

@@ -338,9 +338,8 @@ def _inputs(
         "prompts": samples.prompts.provenance,
         "reference": reference.provenance if reference else None,
         "weights": weights,
+        **samples.provenance,
     }
-    if samples.training:
-        inputs["training"] = dict(samples.training)
     if outside is not None:
         inputs["scores"] = {"file": outside.location, "sha256": outside.sha256}
     return inputs

@@ -78,8 +78,22 @@ def train(config: DictConfig) -> None:
     if trained is None:
         return
     print(f"trained: {trained}", file=sys.stderr)
+    _probe(settings, folder)
     if settings.package is not None:
         _package(trained, settings.package / trained.name)
+
+
+def _probe(settings: TrainSettings, folder: Path) -> None:
+    """What an encoder that learned from scenes, or with a stage, tells of them; beside its weights."""
+    from drawbench_eval.scenes.encoder_probe import write_probe
+    from imagen_ref.text.load import load_encoder
+    from imagen_ref.training.learned_encoder import FOLDER
+
+    encoder = folder if settings.kind in ("t5", "clip_text") else folder / FOLDER
+    if settings.data.kind == "scenes" and encoder.is_dir() and settings.kind in ("t5", "clip_text", "stage"):
+        shares = write_probe(encoder, load_encoder(encoder, max_length=settings.max_length))
+        said = ", ".join(f"{kind} {share:.1%}" for kind, share in shares.items())
+        print(f"its states tell of a caption: {said}", file=sys.stderr)
 
 
 def _package(trained: Path, target: Path) -> None:

@@ -65,12 +65,16 @@ class Streaming(Protocol):
 
 
 @runtime_checkable
-class FromCheckpoint(Protocol):
-    """A generator that may sample one of a training's checkpoints."""
+class WithProvenance(Protocol):
+    """A generator that knows more of its weights than their hashes, for a run's inputs.
+
+    provenance: "training" of one of a training's checkpoints (stage, series, step, images, flops and seconds,
+    as far as they are known), and "text_facts" of a text encoder that was probed (`scenes.encoder_probe`).
+    """
 
     @property
-    def training(self) -> Mapping[str, Any]:
-        """stage, series, step, images, flops and seconds as far as they are known; empty without one."""
+    def provenance(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known; nothing empty."""
         ...
 
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from drawbench_eval.files import digest, sha256_unchanged, stable_seed
 from drawbench_eval.generators.base import Request
+from drawbench_eval.scenes.encoder_probe import read_probe
 from drawbench_eval.store import Arrays
 from imagen_ref.cascade import Cascade, StageFile
 from imagen_ref.cascade_files import CascadeFiles, EncoderSource, cascade_files, packaged, with_checkpoint
@@ -191,13 +192,16 @@ class ImagenGenerator:
         self.cost_key = digest([*kinds, *sizes])
 
     @cached_property
-    def training(self) -> dict[str, Any]:
-        """What `model.checkpoint` has behind it; empty without one."""
-        chosen = self.settings.checkpoint
-        if chosen is None:
-            return {}
-        stage = next(name for name, path in self._files.stages.items() if path == chosen)
-        return {"stage": stage, "series": chosen.resolve().parent.name, **behind(chosen)}
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """What `model.checkpoint` has behind it, and what the base's text encoder tells of a scene."""
+        known: dict[str, dict[str, Any]] = {}
+        chosen, source = self.settings.checkpoint, self._files.encoder.source
+        if chosen is not None:
+            stage = next(name for name, path in self._files.stages.items() if path == chosen)
+            known["training"] = {"stage": stage, "series": chosen.resolve().parent.name, **behind(chosen)}
+        if isinstance(source, Path) and (told := read_probe(source)):
+            known["text_facts"] = told
+        return known
 
     @property
     def one_at_a_time(self) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from drawbench_eval.analysis.collect import varying
+from drawbench_eval.analysis.claims import ENCODER, UNET_PARAMETERS
+from drawbench_eval.analysis.collect import TRAINING, varying
 from drawbench_eval.analysis.curves import THRESHOLD
 from drawbench_eval.analysis.published_results import FIGURE_4, PublishedCurve, published_curves
 from drawbench_eval.report.blocks import Picture, Section
@@ -53,10 +54,11 @@ def published_section(data: ReportData) -> Section:
 
 
 def _panels(data: ReportData) -> tuple[str, ...]:
-    """Of thresholding where that varies, of text encoders where these do, else all."""
+    """Of thresholding where that varies, of text encoders or sizes of the U-Net where these do, else all."""
     varied = varying(data.complete)
-    found = tuple(panel for panel, key in (("a", "model.text_encoder"), ("c", THRESHOLD)) if key in varied)
-    return found or tuple(PANELS)
+    sizes = {run.factors.get(TRAINING) for run in data.complete} & {*UNET_PARAMETERS}
+    about = {"a": ENCODER in varied, "b": bool(sizes), "c": THRESHOLD in varied}
+    return tuple(panel for panel, is_about in about.items() if is_about) or tuple(PANELS)
 
 
 def _same_metrics(data: ReportData) -> bool:

@@ -27,6 +27,7 @@ from drawbench_eval.report.provenance import provenance_section
 from drawbench_eval.report.published_panel import published_section
 from drawbench_eval.report.ratings_section import ratings_section, ratings_sentences
 from drawbench_eval.report.selection_section import selection_section
+from drawbench_eval.report.size_sections import size_section
 from drawbench_eval.report.tables import points_table
 from drawbench_eval.report.training_sections import training_section
 
@@ -45,6 +46,7 @@ def build_report(data: ReportData) -> Report:
     first = [verdicts_section(data), ablation_section(data)]
     sections = [
         *(reversed(first) if data.ablation_leads else first),
+        size_section(data),
         training_section(data),
         curves_section(data),
         fronts_section(data),

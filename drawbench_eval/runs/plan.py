@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from drawbench_eval.files import digest
-from drawbench_eval.generators.base import FromCheckpoint
+from drawbench_eval.generators.base import WithProvenance
 from drawbench_eval.generators.folder import Imported
 from drawbench_eval.generators.staged import TEXT, StageCost, Staged, try_stages
 from drawbench_eval.images.decode import Pixels
@@ -49,7 +49,8 @@ class Samples(Protocol):
 
     label: a short name for folders. guidance_kind: "cfg", "distilled" or "none". device, precision: where the
     images are computed. cost_key: equal for two that take the same time an image. weights: name -> sha256.
-    remarks: what every number says of them. training: what a checkpoint that was asked for has behind it.
+    remarks: what every number says of them. provenance: what else is known of the weights, see
+    `generators.base.WithProvenance`.
     """
 
     @property
@@ -71,7 +72,7 @@ class Samples(Protocol):
     @property
     def remarks(self) -> Sequence[str]: ...
     @property
-    def training(self) -> Mapping[str, Any]: ...
+    def provenance(self) -> Mapping[str, Mapping[str, Any]]: ...
 
     def factors(self) -> dict[str, Any]:
         """Everything that can change the images, flat."""
@@ -166,9 +167,9 @@ class GeneratedSamples:
         return self.plan.generator.weights
 
     @property
-    def training(self) -> Mapping[str, Any]:
+    def provenance(self) -> Mapping[str, Mapping[str, Any]]:
         generator = self.plan.generator
-        return generator.training if isinstance(generator, FromCheckpoint) else {}
+        return generator.provenance if isinstance(generator, WithProvenance) else {}
 
     def factors(self) -> dict[str, Any]:
         """The generator's identity, the prompts and the seeds."""
@@ -280,7 +281,7 @@ class ImportedSamples:
     precision = "none"
     cost_key = "folder"
     weights: Mapping[str, str] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def prompts(self) -> PromptSet:

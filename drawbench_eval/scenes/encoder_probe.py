@@ -2,23 +2,29 @@
 
 An encoder whose states do not tell which thing has which colour, or what stands where, cannot make a
 generator draw it; where all encoders tell everything, an ablation of their size cannot resolve anything.
-`python benchmarks/encoder_probe.py FOLDER...` prints the table.
+`python benchmarks/encoder_probe.py FOLDER...` prints the table; training an encoder on scenes leaves its
+shares in `probe.json` beside its weights, from where runs and reports have them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbench_eval.files import write_json
 from drawbench_eval.scenes.facts import COLORS, OPPOSITE, RELATIONS, SHAPES, Facts, Group
 from drawbench_eval.scenes.grammar import caption, is_withheld
 
 Array = NDArray[np.float64]
 
 NUM_CAPTIONS = 2000
+CHANCE: Mapping[str, float] = {"color": 1 / 8, "relation": 1 / 4, "order": 1 / 2}
+PROBE = "probe.json"
 # Of the captions, those that the linear map is fitted to; the rest is read with it.
 _FITTED = 0.75
 _RIDGE = 1e-2
@@ -61,8 +67,26 @@ def probe(encoder: WordEncoder, *, num: int = NUM_CAPTIONS, seed: int = 0) -> di
                 states.append(encoded.states[row, token].double().cpu().numpy())
                 answers.append(_answers(facts[start + row], place))
     features, fitted = np.array(states), 2 * int(_FITTED * num)
-    kinds = ("color", "relation", "order")
-    return {kind: _read(features, np.array([a[kind] for a in answers]), fitted) for kind in kinds}
+    return {kind: _read(features, np.array([a[kind] for a in answers]), fitted) for kind in CHANCE}
+
+
+def write_probe(folder: Path, encoder: WordEncoder) -> dict[str, float]:
+    """Probes the encoder and leaves the shares in `folder`/probe.json."""
+    shares = probe(encoder)
+    write_json(folder / PROBE, shares)
+    return shares
+
+
+def read_probe(folder: Path) -> dict[str, float]:
+    """The shares in `folder`/probe.json, empty without one. ValueError for a file that is none."""
+    path = folder / PROBE
+    if not path.is_file():
+        return {}
+    try:
+        shares = {kind: float(json.loads(path.read_text(encoding="utf-8"))[kind]) for kind in CHANCE}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: it is no probe of an encoder ({error!r}); remove it") from error
+    return shares
 
 
 def _two_things(rng: np.random.Generator) -> Facts:

@@ -1,5 +1,6 @@
 """A results folder as the contract fixes it, made from a few formulas that behave as the paper says."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -240,3 +241,16 @@ def _image(prompt, p: int, i: int, mode: str, w: float) -> np.ndarray:
         image[inside] = COLORS[prompt["color"]]
     noise = np.random.default_rng([p, i]).normal(size=image.shape) * 6 * contrast
     return np.clip(128 + contrast * (image - 128) + noise, 0, 255).astype(np.uint8)
+
+
+def rewritten(folder, change):
+    """Synthetic runs of two modes, each with other settings in place of its mode and weight."""
+    write_results(folder, modes=("static", "dynamic"), weights=(1, 2.5, 8))
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        factors = record["factors"]
+        mode, w = factors["model.threshold"], factors["model.guidance_weight"]
+        factors |= {"model.threshold": "dynamic", "model.percentile": 0.995}
+        change(record, mode == "dynamic", w)
+        path.write_text(json.dumps(record))
+    return folder

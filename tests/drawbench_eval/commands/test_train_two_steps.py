@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from drawbench_eval.commands.door import conf_folder
 from drawbench_eval.commands.train import train
+from drawbench_eval.scenes.encoder_probe import CHANCE, read_probe
 from imagen_ref.cascade import Cascade
 from imagen_ref.cascade_files import PRETRAINED
 from imagen_ref.checkpoint import read_training
@@ -90,6 +91,7 @@ def test_it_learns_from_two_batches(
     config, folder = trained(name, results)
     if config.kind != "stage":
         assert list(folder.glob("*.safetensors"))
+        assert bool(read_probe(folder)) == (config.kind in ("t5", "clip_text"))
         return
     stage = config.stage.get("name") or config.name
     progress = read_training(folder / f"{stage}.safetensors")
@@ -110,6 +112,7 @@ def test_the_encoders_controls(results: Path) -> None:
     assert Stage.load(folder / "base.safetensors").config.text_encoder == random.identity
     assert Stage.load(joint / "base.safetensors").config.text_encoder == learned.identity
     assert not (folder / "text_encoder").exists()
+    assert read_probe(joint / "text_encoder").keys() == CHANCE.keys()
     prompts = ["a red circle", "two blue stars"]
     apart = (learned.encode(prompts).states - random.encode(prompts).states).abs().max()
     assert 0 < apart < 1, "two steps from the same weights"

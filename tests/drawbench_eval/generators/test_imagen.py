@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from tiny_cascade import make_cascade
 
 from drawbench_eval.generators import Request
 from drawbench_eval.generators.imagen import UNREAD_BY_BASE, ImagenGenerator, ImagenSettings, make
+from drawbench_eval.scenes.encoder_probe import PROBE
 from imagen_ref.samplers import SamplerSettings
 
 REQUESTS = tuple(
@@ -110,3 +112,16 @@ def test_a_bad_checkpoint_is_named_before_anything_is_loaded(
     with pytest.raises(ValueError, match=rf"^model\.path: .*{name}") as error:
         _generator(copy)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_known_of_weights_is_their_provenance_and_not_identity(folder: Path) -> None:
+    plain = _generator(folder)
+    assert plain.provenance == {}
+    told = {"color": 0.9, "relation": 0.5, "order": 1.0}
+    (folder / "t5_middle" / PROBE).write_text(json.dumps(told))
+    try:
+        probed = _generator(folder)
+        assert probed.provenance == {"text_facts": told}
+        assert probed.identity == plain.identity
+    finally:
+        (folder / "t5_middle" / PROBE).unlink()

@@ -1,7 +1,5 @@
 """Reports on sweeps about the paper's ablations: encoders, trainings, a super-resolution's guidance."""
 
-import json
-
 import pytest
 
 from drawbench_eval.analysis.findings import Finding
@@ -13,19 +11,6 @@ from drawbench_eval.report.html import to_html
 from drawbench_eval.report.sections import build_report
 
 
-def rewritten(synthetic, folder, change):
-    """Synthetic runs of two modes, each with other settings in place of its mode and weight."""
-    synthetic.write_results(folder, modes=("static", "dynamic"), weights=(1, 2.5, 8))
-    for path in folder.glob("runs/*/run.json"):
-        record = json.loads(path.read_text())
-        factors = record["factors"]
-        mode, w = factors["model.threshold"], factors["model.guidance_weight"]
-        factors |= {"model.threshold": "dynamic", "model.percentile": 0.995}
-        change(record, mode == "dynamic", w)
-        path.write_text(json.dumps(record))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def encoders(synthetic, tmp_path_factory):
     """Of two encoders the large one aligns better at large weights."""
@@ -34,7 +19,7 @@ def encoders(synthetic, tmp_path_factory):
         name = "t5_large" if better else "t5_small"
         record["factors"] |= {"model.text_encoder": name, "model.weights.base": name * 8}
 
-    return load_sweep(rewritten(synthetic, tmp_path_factory.mktemp("encoders"), change))
+    return load_sweep(synthetic.rewritten(tmp_path_factory.mktemp("encoders"), change))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +33,7 @@ def levels(synthetic, tmp_path_factory):
             "model.aug_level": 0.4 if better else 0.0,
         }
 
-    return load_sweep(rewritten(synthetic, tmp_path_factory.mktemp("levels"), change))
+    return load_sweep(synthetic.rewritten(tmp_path_factory.mktemp("levels"), change))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +45,7 @@ def trainings(synthetic, tmp_path_factory):
         record["factors"]["model.weights.base"] = series * 8
         record["inputs"]["training"] = {"stage": "base", "series": series, "step": 5000, "images": 1_280_000}
 
-    return load_sweep(rewritten(synthetic, tmp_path_factory.mktemp("trainings"), change))
+    return load_sweep(synthetic.rewritten(tmp_path_factory.mktemp("trainings"), change))
 
 
 def of(data, key) -> list[Finding]:
@@ -106,7 +91,7 @@ def test_one_curve_over_the_super_resolutions_weight_is_a_control(synthetic, tmp
         record["factors"] |= {"model.guidance_weight": 3.0, "model.sr64.guidance_weight": w}
         record["status"] = "complete" if better else "failed"
 
-    data = load_sweep(rewritten(synthetic, tmp_path, change))
+    data = load_sweep(synthetic.rewritten(tmp_path, change))
     assert {finding.key for finding in data.findings} == {"sr_rise", "sr_distance"}
     (rise, _) = of(data, "sr_rise")
     assert (rise.verdict, rise.expected) == ("differs", None)

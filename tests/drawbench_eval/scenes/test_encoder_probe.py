@@ -1,6 +1,7 @@
 """The probe against encoders whose states are known, and the packaged encoder against the probe."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from drawbench_eval.scenes.encoder_probe import probe
+from drawbench_eval.scenes.encoder_probe import PROBE, probe, read_probe, write_probe
 from drawbench_eval.scenes.facts import COLORS, SHAPES
 from imagen_ref.cascade_files import cascade_files
 from imagen_ref.text.embedding import TextEmbedding, collate
@@ -53,7 +54,20 @@ def test_a_word_alone_tells_nothing_and_its_neighbours_tell_their_part() -> None
 
 def test_the_packaged_encoder_tells_which_thing_is_what_and_where() -> None:
     """One that tells chance level (an earlier one did) leaves the base to guess left from right."""
-    told = probe(cascade_files("scenes").encoder.load(), num=600)
+    source = cascade_files("scenes").encoder
+    told = read_probe(Path(source.source))
+    assert probe(source.load()) == pytest.approx(told, abs=0.005)
     assert told["color"] > 0.95
     assert told["relation"] > 0.9
     assert told["order"] > 0.95
+
+
+def test_shares_lie_beside_the_encoder(tmp_path: Path) -> None:
+    assert read_probe(tmp_path) == {}
+    shares = write_probe(tmp_path, Words(context=1))
+    assert read_probe(tmp_path) == shares
+    assert shares["color"] == 1.0
+    for broken in ("[1]", '{"color": 1.0}', '{"color": "red", "relation": 1, "order": 1}', "{"):
+        (tmp_path / PROBE).write_text(broken)
+        with pytest.raises(ValueError, match=r"probe\.json: it is no probe of an encoder"):
+            read_probe(tmp_path)
