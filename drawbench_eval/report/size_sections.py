@@ -57,7 +57,8 @@ def _facts(data: ReportData) -> list[Block]:
 
 def _saturation(least: dict[str, float]) -> str:
     """What the probe means for the ablation."""
-    short, percent = [name for name, share in least.items() if share < SATURATED], f"{100 * SATURATED:.0f}"
+    short = [name for name, share in least.items() if share < SATURATED]
+    percent = f"{100 * SATURATED:.0f}"
     if not short:
         return (
             f"All of these encoders tell at least {percent} % of each kind of fact: what is left between them "
