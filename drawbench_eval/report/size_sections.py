@@ -61,8 +61,8 @@ def _saturation(least: dict[str, float]) -> str:
     percent = f"{100 * SATURATED:.0f}"
     if not short:
         return (
-            f"All of these encoders tell at least {percent} % of each kind of fact: what is left between them "
-            "is not what they know of such captions."
+            f"All of these encoders tell at least {percent} % of each kind of fact: what is left between "
+            "them is not what they know of such captions."
         )
     return f"Less than {percent} % of some kind of fact is told by {', '.join(short)}."
 
