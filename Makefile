@@ -29,7 +29,7 @@ SWEEPS := demo guidance_x_threshold base_guidance percentile_x_guidance sr_guida
 TRAINED_SWEEPS := encoder_size encoder_family unet_size conditioning augmentation efficient_unet \
 	guidance_x_threshold_saturated
 ENCODERS := scenes/t5_small,scenes/t5_large,scenes/t5_random,scenes/clip_text
-BASES := scenes/base_t5_middle,scenes/base_t5_small,scenes/base_t5_large,scenes/base_t5_random,scenes/base_clip_text
+BASES := scenes/base_t5_middle,scenes/base_t5_small,scenes/base_t5_large,scenes/base_t5_random,scenes/base_t5_joint,scenes/base_clip_text
 BASES := $(BASES),scenes/base_mean_pooling,scenes/base_attention_pooling,scenes/base_small,scenes/base_middle,scenes/base_large
 SR64S := scenes/sr64_efficient,scenes/sr64_unet,scenes/sr64_no_augmentation
 SATURATED := scenes/base_saturated,scenes/sr64_saturated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from drawbench_eval.analysis.claims import Claim
+from drawbench_eval.analysis.claim import Claim
 from drawbench_eval.analysis.findings import (
     UNTESTABLE,
     Finding,

@@ -10,10 +10,11 @@ from drawbench_eval.analysis.ablation import Ablation, AblationPlan, ablate
 from drawbench_eval.analysis.ablation_levels import find_blocks, find_factor
 from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.answers import Answer, finding_of
-from drawbench_eval.analysis.claims import LEVEL_CLAIMS, LevelClaim
+from drawbench_eval.analysis.claim import LevelClaim
 from drawbench_eval.analysis.collect import MetricInfo, Run, comparable
 from drawbench_eval.analysis.curves import shown_setting
 from drawbench_eval.analysis.findings import Finding
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
 from drawbench_eval.analysis.level_tests import SPREAD, TESTS, Levels
 from drawbench_eval.analysis.paired import NotPaired
 from drawbench_eval.files import canonical_json

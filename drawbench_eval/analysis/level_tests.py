@@ -14,7 +14,7 @@ from drawbench_eval.analysis.ablation import FRONT, Ablation, AblationEffect
 from drawbench_eval.analysis.ablation_levels import Block
 from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.answers import Answer
-from drawbench_eval.analysis.claims import LevelClaim, Measured
+from drawbench_eval.analysis.claim import LevelClaim, Measured
 from drawbench_eval.analysis.curves import has_metrics
 from drawbench_eval.analysis.findings import in_words, minus
 from drawbench_eval.analysis.guidance import Scores

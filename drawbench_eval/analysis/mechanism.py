@@ -8,8 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from drawbench_eval.analysis import claim_tests
 from drawbench_eval.analysis.answers import Answer, finding_of
+from drawbench_eval.analysis.claim import Claim
 from drawbench_eval.analysis.claim_tests import Bench
-from drawbench_eval.analysis.claims import (
+from drawbench_eval.analysis.curves import WEIGHT, Curve
+from drawbench_eval.analysis.findings import Finding
+from drawbench_eval.analysis.guidance import Scores
+from drawbench_eval.analysis.guidance_claims import (
     EARLY,
     MATCHED,
     NONE_ALIGNMENT,
@@ -20,11 +24,7 @@ from drawbench_eval.analysis.claims import (
     SR_RISE,
     STEEPER,
     TURN,
-    Claim,
 )
-from drawbench_eval.analysis.curves import WEIGHT, Curve
-from drawbench_eval.analysis.findings import Finding
-from drawbench_eval.analysis.guidance import Scores
 from drawbench_eval.analysis.paired import NotPaired
 
 _TESTS: Mapping[Claim, tuple[Callable[[Bench], Answer | None], str]] = {

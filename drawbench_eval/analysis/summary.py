@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drawbench_eval.analysis.answers import Answer, finding_of
-from drawbench_eval.analysis.claims import CLAIMS, CONTROL_SWEEPS, ENCODER_BEFORE_UNET, Claim
+from drawbench_eval.analysis.claim import Claim
+from drawbench_eval.analysis.claims import CLAIMS, CONTROL_SWEEPS, ENCODER_BEFORE_UNET
 from drawbench_eval.analysis.findings import Finding, Verdict, in_words
 from drawbench_eval.analysis.level_tests import scaled
 from drawbench_eval.analysis.measures import measure

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from drawbench_eval.analysis.claims import CLAIMS, GUIDANCE, THRESHOLDING
+from drawbench_eval.analysis.claim import GUIDANCE, THRESHOLDING
+from drawbench_eval.analysis.claims import CLAIMS
 from drawbench_eval.analysis.findings import UNTESTABLE, Finding
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.report.blocks import Block, Bullets, Evidence, Paragraph, Section, Verdicts

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drawbench_eval.analysis.claims import Claim
+from drawbench_eval.analysis.claim import Claim
 from drawbench_eval.analysis.findings import Finding, Verdict, decimals, in_series, rounded
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.summary import Decided, Summary, by_mechanism, summarise

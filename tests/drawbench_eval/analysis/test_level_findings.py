@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from drawbench_eval.analysis.ablation import AblationPlan, ablate
-from drawbench_eval.analysis.claims import CLAIMS, LEVEL_CLAIMS
+from drawbench_eval.analysis.claims import CLAIMS
 from drawbench_eval.analysis.collect import TRAINING
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
 from drawbench_eval.analysis.level_findings import find_at_levels
 
 SIZE = 0.3

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from drawbench_eval.analysis.answers import Answer, finding_of
-from drawbench_eval.analysis.claims import CLAIMS, LEVEL_CLAIMS
+from drawbench_eval.analysis.claims import CLAIMS
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
 from drawbench_eval.analysis.paired import Effect
 from drawbench_eval.analysis.summary import ReportedFindings, summarise
 

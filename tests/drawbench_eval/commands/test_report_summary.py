@@ -11,7 +11,8 @@ from command_line import Run
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from drawbench_eval.analysis.claims import CLAIMS, LEVEL_CLAIMS, T5_PARAMETERS, UNET_PARAMETERS
+from drawbench_eval.analysis.claims import CLAIMS
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS, T5_PARAMETERS, UNET_PARAMETERS
 from drawbench_eval.commands.door import conf_folder, plain
 from drawbench_eval.commands.recipes import recipe, recipes
 from drawbench_eval.report.about import read_findings

@@ -25,8 +25,14 @@ SWEEPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "guidance_x_threshold_saturated": (21, ("base_saturated", "sr64_saturated")),
     "percentile_x_guidance": (28, ()),
     "aug_level_x_guidance": (20, ()),
-    "encoder_size": (21, ("t5_small", "t5_large", "base_t5_small", "base_t5_middle", "base_t5_large")),
-    "encoder_family": (21, ("clip_text", "t5_random", "base_t5_middle", "base_clip_text", "base_t5_random")),
+    "encoder_size": (
+        35,
+        (
+            *("t5_small", "t5_large", "t5_random"),
+            *("base_t5_small", "base_t5_middle", "base_t5_large", "base_t5_random", "base_t5_joint"),
+        ),
+    ),
+    "encoder_family": (14, ("clip_text", "base_clip_text", "base_t5_middle")),
     "unet_size": (21, ("base_small", "base_middle", "base_large")),
     "conditioning": (21, ("base_t5_middle", "base_mean_pooling", "base_attention_pooling")),
     "augmentation": (24, ("sr64_efficient", "sr64_no_augmentation")),
@@ -52,6 +58,8 @@ def _train(level: str, number: int, stages: dict[str, Stage]) -> None:
     of = stages[stage]
     path = folder / f"{_experiment(level)['stage']}.safetensors"
     path.parent.mkdir(parents=True)
+    if level == "base_t5_joint":
+        shutil.copytree(PACKAGED / "t5_middle", folder / "text_encoder")
     for place, step in enumerate(("", "-1000", "-2000", "-3000", "-4000", "-5000")):
         training = {"step": 10 * number + place}
         save_stage(path.with_stem(path.stem + step), of.config, of.network.state_dict(), training=training)
