@@ -216,7 +216,11 @@ def _named(runs: Sequence[Run], weight: str) -> list[str]:
 
 
 def shown_setting(value: object, *, most: int | None = 24) -> str:
-    """A setting as text: 1 for 1.0, true for True; cut to `most` characters, None for whole."""
+    """A setting as text: 1 for 1.0, true for True, none where there is none; cut to `most` characters, None for
+    whole.
+    """
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
     text = f"{value:g}" if isinstance(value, int | float) else str(value)
