@@ -216,8 +216,9 @@ def _named(runs: Sequence[Run], weight: str) -> list[str]:
 
 
 def shown_setting(value: object, *, most: int | None = 24) -> str:
-    """A setting as text: 1 for 1.0, true for True, none where there is none; cut to `most` characters, None for
-    whole.
+    """A setting as text: 1 for 1.0, true for True, none where there is none.
+
+    It is cut to `most` characters, None for whole.
     """
     if value is None:
         return "none"

@@ -10,7 +10,7 @@ from typing import Literal, TypedDict
 import pandas as pd
 
 from drawbench_eval.analysis.ablation import Ablation, AblationPlan, ablate
-from drawbench_eval.analysis.ablation_levels import find_factor
+from drawbench_eval.analysis.ablation_levels import find_blocks, find_factor
 from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.collect import (
     TRAINING,
@@ -45,6 +45,9 @@ from drawbench_eval.runs.sweep import SweepRecord, read_sweep
 
 MOST_FEATURED = 6
 """So many curves are drawn in their own colours and compared with each other; the others are grey."""
+
+MOST_BLOCKS = 6
+"""An ablation that nobody asked for is made of at most so many blocks of runs."""
 
 MOST_CONTEXTS = 3
 """The paper's claims are tested in so many contexts (models, encoders, ...), those of featured curves."""
@@ -259,8 +262,8 @@ def _by_role(alignments: Sequence[str], distance: str | None) -> _Measures:
 def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | None:
     """An ablation of the one factor that varies besides guidance, against the first value that was swept.
 
-    Of several it is the first that was swept, in a block for each value of the others. The baseline of
-    thresholding is dynamic thresholding, the paper's own.
+    Of several it is the first that was swept, in a block for each value of the others, where these are few.
+    The baseline of thresholding is dynamic thresholding, the paper's own.
     """
     factor = find_factor(runs) or _first_swept(runs, sweep)
     if factor is None:
@@ -276,7 +279,8 @@ def _own_plan(runs: Sequence[Run], sweep: SweepRecord | None) -> AblationPlan | 
 def _first_swept(runs: Sequence[Run], sweep: SweepRecord | None) -> str | None:
     varied = varying(runs)
     names = ({"model.checkpoint": TRAINING}.get(key, key) for key in (sweep.swept if sweep else ()))
-    return next((key for key in names if key in varied and key != swept_weight(runs)), None)
+    factor = next((key for key in names if key in varied and key != swept_weight(runs)), None)
+    return factor if factor and len(find_blocks(runs, factor=factor)) <= MOST_BLOCKS else None
 
 
 def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:

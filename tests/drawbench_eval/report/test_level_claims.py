@@ -1,5 +1,7 @@
 """Reports on sweeps about the paper's ablations: encoders, trainings, a super-resolution's guidance."""
 
+import json
+
 import pytest
 
 from drawbench_eval.analysis.findings import Finding
@@ -119,3 +121,27 @@ def test_what_a_report_rests_on(encoders):
     assert set(found.seconds.values()) == {13.75}
     assert len(found.seconds) == 6
     assert found.devices == ["cpu"]
+
+
+def test_of_several_settings_the_first_swept_is_ablated_in_a_block_for_each_other(synthetic, tmp_path):
+    def change(record, better, w):
+        record["factors"] |= {
+            "model.guidance_weight": 3.0,
+            "model.aug_level": 0.2 if better else 0.0,
+            "model.num_steps": 8 * w,
+        }
+
+    synthetic.rewritten(tmp_path, change)
+    path = tmp_path / "sweeps" / "guidance_x_threshold.json"
+    record = json.loads(path.read_text())
+    for swept, factor in (
+        (("model.aug_level", "model.num_steps"), "model.aug_level"),
+        (("model.guidance_weight", "model.num_steps", "model.aug_level"), "model.num_steps"),
+    ):
+        path.write_text(json.dumps({**record, "swept": {key: [] for key in swept}}))
+        data = load_sweep(tmp_path, "guidance_x_threshold")
+        assert {one.plan.factor for one in data.ablations} == {factor}
+        assert len(data.ablations) == {"model.aug_level": 3, "model.num_steps": 2}[factor]
+        assert all(one.context for one in data.ablations)
+    # Without a sweep nothing says which of them is meant.
+    assert load_sweep(tmp_path).ablations == ()
