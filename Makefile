@@ -25,12 +25,13 @@ demo: report-demo
 
 # The paper's ablations in miniature, and the table of what all reports found: those whose models come with the
 # package, and those whose models are trained first. Costs: reports/README.md. What is finished is not done again.
-SWEEPS := demo guidance_x_threshold base_guidance percentile_x_guidance sr_guidance aug_level_x_guidance recovery sr_spread
+SWEEPS := demo guidance_x_threshold guidance_rise base_guidance percentile_x_guidance sr_guidance \
+	aug_level_x_guidance recovery sr_spread
 TRAINED_SWEEPS := encoder_size encoder_family unet_size conditioning augmentation efficient_unet \
 	guidance_x_threshold_saturated
 ENCODERS := scenes/t5_small,scenes/t5_large,scenes/t5_random,scenes/clip_text
-BASES := scenes/base_t5_middle,scenes/base_t5_small,scenes/base_t5_large,scenes/base_t5_random,scenes/base_t5_joint,scenes/base_clip_text
-BASES := $(BASES),scenes/base_mean_pooling,scenes/base_attention_pooling,scenes/base_small,scenes/base_middle,scenes/base_large
+BASES := scenes/base_t5_middle,scenes/base_t5_small,scenes/base_t5_large,scenes/base_t5_random,scenes/base_t5_joint
+BASES := $(BASES),scenes/base_clip_text,scenes/base_mean_pooling,scenes/base_attention_pooling,scenes/base_small,scenes/base_middle,scenes/base_large
 SR64S := scenes/sr64_efficient,scenes/sr64_unet,scenes/sr64_no_augmentation
 SATURATED := scenes/base_saturated,scenes/sr64_saturated
 
