@@ -27,8 +27,8 @@ demo: report-demo
 # package, and those whose models are trained first. Costs: reports/README.md. What is finished is not done again.
 SWEEPS := demo guidance_x_threshold guidance_rise base_guidance percentile_x_guidance sr_guidance \
 	aug_level_x_guidance recovery sr_spread
-TRAINED_SWEEPS := encoder_size encoder_family unet_size conditioning augmentation efficient_unet \
-	guidance_x_threshold_saturated
+TRAINED_SWEEPS := encoder_size encoder_family unet_size conditioning augmentation augmentation_series \
+	efficient_unet guidance_x_threshold_saturated
 ENCODERS := scenes/t5_small,scenes/t5_large,scenes/t5_random,scenes/clip_text
 BASES := scenes/base_t5_middle,scenes/base_t5_small,scenes/base_t5_large,scenes/base_t5_random,scenes/base_t5_joint
 BASES := $(BASES),scenes/base_clip_text,scenes/base_mean_pooling,scenes/base_attention_pooling,scenes/base_small,scenes/base_middle,scenes/base_large

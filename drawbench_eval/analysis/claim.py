@@ -15,7 +15,7 @@ class Claim:
     estimate if it holds, 0 where nothing should change, None where the paper says nothing and the claim is a
     control. carries: what would have to carry over from the scenes world for it to matter for photographs.
     sweep: the experiment under conf/experiment that tests it. per_alignment: tested once in each measure of
-    alignment.
+    alignment. reason: should it go the other way, why that may be, and the sweep whose controls test this.
     """
 
     key: str
@@ -26,6 +26,15 @@ class Claim:
     carries: str
     expected: int | None
     per_alignment: bool = True
+    reason: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesClaim(Claim):
+    """A statement about checkpoints: what `series` gains from first to last minus what `other` gains."""
+
+    series: str
+    other: str
 
 
 Measured = Literal["alignment", "distance", "spread", "front", "range", "categories"]

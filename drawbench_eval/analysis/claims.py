@@ -21,7 +21,7 @@ from drawbench_eval.analysis.guidance_claims import (
     STEEPER,
     TURN,
 )
-from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
+from drawbench_eval.analysis.level_claims import CLOSING, LEVEL_CLAIMS
 
 ENCODER_BEFORE_UNET = Claim(
     key="encoder_before_unet",
@@ -41,7 +41,7 @@ CLAIMS: Mapping[str, Claim] = {
     for claim in (
         *(RISE, EARLY, MATCHED, TURN, PLATEAU, STEEPER, NONE_ALIGNMENT, NONE_DISTANCE),
         *LEVEL_CLAIMS,
-        *(ENCODER_BEFORE_UNET, SR_RISE, SR_DISTANCE),
+        *(ENCODER_BEFORE_UNET, SR_RISE, SR_DISTANCE, CLOSING),
     )
 }
 """Every claim by its key."""

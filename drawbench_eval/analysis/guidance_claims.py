@@ -3,6 +3,7 @@
 from drawbench_eval.analysis.claim import CONTROL, GUIDANCE, THRESHOLDING, Claim
 
 _THRESHOLDED = "guidance_x_threshold"
+_CLIPS_LESS = ("dynamic thresholding clips less than static, and none nothing", "percentile_x_guidance")
 
 RISE = Claim(
     key="rise",
@@ -30,6 +31,7 @@ MATCHED = Claim(
     sweep=_THRESHOLDED,
     expected=-1,
     carries="Guided pixels of photographs leave the allowed range as often and as far as ours.",
+    reason=_CLIPS_LESS,
 )
 TURN = Claim(
     key="turn",
@@ -48,6 +50,7 @@ PLATEAU = Claim(
     sweep=_THRESHOLDED,
     expected=0,
     carries="Scaling pixels down keeps detail as legible as it keeps flat colours.",
+    reason=_CLIPS_LESS,
 )
 STEEPER = Claim(
     key="steeper",
@@ -57,6 +60,7 @@ STEEPER = Claim(
     sweep=_THRESHOLDED,
     expected=+1,
     carries="Clipping harms what captions of photographs name more than scaling does.",
+    reason=_CLIPS_LESS,
 )
 NONE_ALIGNMENT = Claim(
     key="none_alignment",
@@ -66,6 +70,7 @@ NONE_ALIGNMENT = Claim(
     sweep=_THRESHOLDED,
     expected=-1,
     carries="Errors grow over the sampling steps at 64 x 64 as they do at 16 x 16.",
+    reason=_CLIPS_LESS,
 )
 NONE_DISTANCE = Claim(
     key="none_distance",
@@ -76,6 +81,7 @@ NONE_DISTANCE = Claim(
     expected=+1,
     carries="Errors grow over the sampling steps at 64 x 64 as they do at 16 x 16.",
     per_alignment=False,
+    reason=_CLIPS_LESS,
 )
 SR_RISE = Claim(
     key="sr_rise",

@@ -13,6 +13,7 @@ from drawbench_eval.analysis.claim import (
     ENCODER_SIZE,
     UNET_SIZE,
     LevelClaim,
+    SeriesClaim,
 )
 from drawbench_eval.analysis.collect import TRAINING
 
@@ -99,6 +100,7 @@ _TRAINED_WITHOUT: dict[str, Any] = {
     "shared": ("sr64_efficient",),
     "where": {AUG_LEVEL: 0.0},
     "carries": "A base of photographs makes errors that super-resolution must not trust.",
+    "reason": ("its images are spread over all levels of noise", "augmentation_series"),
 }
 _PERCENTILES: dict[str, Any] = {
     "source": "not shown",
@@ -109,6 +111,18 @@ _PERCENTILES: dict[str, Any] = {
     "expected": None,
     "carries": "Pixels at the limit are as many: only their 99.5 % quantile was matched.",
 }
+
+CLOSING = SeriesClaim(
+    key="augmentation_closing",
+    text="Alignment gained from the first checkpoint to the last: with noise augmentation against without",
+    source="not shown",
+    mechanism=CONTROL,
+    sweep="augmentation_series",
+    expected=None,
+    carries="Longer training closes the same gap.",
+    series="sr64_efficient",
+    other="sr64_no_augmentation",
+)
 
 LEVEL_CLAIMS = (
     LevelClaim(

@@ -40,6 +40,7 @@ from drawbench_eval.analysis.mechanism import find
 from drawbench_eval.analysis.paired import num_shared, read_scores
 from drawbench_eval.analysis.ratings_document import RatingsDocument
 from drawbench_eval.analysis.selection import Choice, best_of_same_samples, choose
+from drawbench_eval.analysis.series_findings import find_over_training
 from drawbench_eval.analysis.training import training_series
 from drawbench_eval.runs.sweep import SweepRecord, read_sweep
 
@@ -196,6 +197,7 @@ def load_sweep(
         findings=(
             *_findings(curves, shown, scores, alignments, distance),
             *find_at_levels(runs, scores, metrics, ablations, **_by_role(alignments, distance)),
+            *find_over_training(runs, scores, alignments=_by_role(alignments, distance)["alignments"]),
         ),
         fronts=fronts,
         pairs={

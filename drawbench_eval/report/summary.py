@@ -72,7 +72,8 @@ def summary_markdown(folder: Path, recipes: Sequence[Recipe]) -> str:
     summary = summarise([read_findings(folder / name) for name in names])
     abouts = {name: read_about(folder / name) for name in names}
     lines = ["# What showed in miniature", "", *_plain_words(summary), "", SCENES, "", *_claims(summary)]
-    lines += [*_controls(summary), *_in_words(summary), *_elsewhere(summary), *_missing(summary, abouts)]
+    lines += [*_controls(summary), *_reasons(summary), *_in_words(summary), *_elsewhere(summary)]
+    lines += _missing(summary, abouts)
     return "\n".join([*lines, *_rebuilding(recipes, abouts)]).rstrip() + "\n"
 
 
@@ -150,6 +151,29 @@ def _controls(summary: Summary) -> list[str]:
     head = ("Control", "Ours", "n", "Seeds", "Verdict", "Report")
     rows = [(one.claim.text, *_ours(one), _links(one.reports)) for one in summary.controls]
     return ["## Controls", "", _NO_SIGN, "", *_table(head, rows), ""]
+
+
+def _reasons(summary: Summary) -> list[str]:
+    """Of claims that went the other way: why that may be, and what the controls that test it gave."""
+    contrary = [one.claim for one in summary.claims if one.verdict == "opposite"]
+    if not contrary:
+        return []
+    groups: dict[tuple[str, str] | None, list[str]] = {}
+    for claim in contrary:
+        groups.setdefault(claim.reason, []).append(claim.text)
+    lines = ["## Where it went the other way", ""]
+    for reason, texts in groups.items():
+        if reason is None:
+            continue
+        why, sweep = reason
+        tested = [one for one in summary.controls if one.claim.sweep == sweep]
+        said = " ".join(one.findings[0].sentence for one in tested) or f"`{sweep}` has no report yet."
+        reports = dict.fromkeys(name for one in tested for name in one.reports)
+        told = f" ({', '.join(reports)})" if reports else ""
+        lines.append(f"- {'; '.join(texts)}. A reason that was tested: {why}{told}. {said}")
+    if None in groups:
+        lines.append(f"- No reason was tested for: {'; '.join(groups[None])}.")
+    return [*lines, ""]
 
 
 def _ours(one: Decided) -> tuple[str, str, str, str]:

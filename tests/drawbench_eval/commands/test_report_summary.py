@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_the_page_says_in_plain_words_which_mechanisms_showed(tmp_path: Path) ->
     assert "a larger text encoder (3)" in first[2]
     assert "neither supports nor refutes the paper's claims" in first[3]
     assert page.index("neither supports nor refutes") < page.index("| Figure |")
+
+
+def test_what_went_the_other_way_has_the_reason_that_was_tested(tmp_path: Path) -> None:
+    page = page_of(changed(tmp_path, matched="opposite", turn="opposite", others="not resolved"))
+    section = page.split("## Where it went the other way")[1].split("##")[0]
+    assert (
+        "- At matched alignment the dynamic curve lies at or below the static one. A reason that was tested: "
+        "dynamic thresholding clips less than static, and none nothing. `percentile_x_guidance` has no report"
+    ) in section
+    assert "- No reason was tested for: Under static thresholding alignment turns down at large" in section
+    committed = page_of(REPORTS).split("## Where it went the other way")[1].split("##")[0]
+    assert "(percentile_x_guidance). At equal guidance" in committed
+    shutil.copytree(REPORTS / "sr_guidance", tmp_path / "one" / "sr_guidance")
+    assert "went the other way" not in page_of(tmp_path / "one")
 
 
 def test_a_mechanism_that_showed_and_did_not_is_called_both(tmp_path: Path) -> None:

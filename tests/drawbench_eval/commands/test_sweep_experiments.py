@@ -37,6 +37,7 @@ SWEEPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "conditioning": (21, ("base_t5_middle", "base_mean_pooling", "base_attention_pooling")),
     "augmentation": (24, ("sr64_efficient", "sr64_no_augmentation")),
     "efficient_unet": (10, ("sr64_efficient", "sr64_unet")),
+    "augmentation_series": (10, ("sr64_efficient", "sr64_no_augmentation")),
     "guidance_rise": (4, ()),
     "recovery": (12, ()),
     "sr_spread": (15, ()),
