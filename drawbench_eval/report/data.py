@@ -282,7 +282,7 @@ def _first_swept(runs: Sequence[Run], sweep: SweepRecord | None) -> str | None:
     varied = varying(runs)
     names = ({"model.checkpoint": TRAINING}.get(key, key) for key in (sweep.swept if sweep else ()))
     factor = next((key for key in names if key in varied and key != swept_weight(runs)), None)
-    return factor if factor and len(find_blocks(runs, factor=factor)) <= MOST_BLOCKS else None
+    return factor if factor and 1 <= len(find_blocks(runs, factor=factor)) <= MOST_BLOCKS else None
 
 
 def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:
@@ -290,4 +290,4 @@ def _title(curves: tuple[Curve, ...], plan: AblationPlan | None) -> str:
     varied += ["training"] if training_series([run for curve in curves for run in curve.runs]) else []
     varied += ["thresholding"] if len({curve.mode for curve in curves}) > 1 else []
     varied += [factor_name(plan.factor)] if plan and plan.factor != THRESHOLD else []
-    return " and ".join(varied).capitalize() or "Evaluation report"
+    return " and ".join(dict.fromkeys(varied)).capitalize() or "Evaluation report"

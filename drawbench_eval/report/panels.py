@@ -108,7 +108,7 @@ def above_panels(figure: Figure, *groups: Sequence[Artist]) -> None:
     """A legend above all panels, each group of entries in rows of its own."""
     groups = tuple(group for group in groups if group)
     longest = max(len(str(handle.get_label())) for group in groups for handle in group)
-    columns = max(1, min(4, max(map(len, groups)), 112 // (longest + 7)))
+    columns = max(1, min(4, max(map(len, groups)), 108 // (longest + 7)))
     rows = [
         [*group[start : start + columns], *[_BLANK] * (start + columns - len(group))]
         for group in groups
