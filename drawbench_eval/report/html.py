@@ -1,16 +1,19 @@
 """The report as one HTML file that needs nothing else: figures are in it, and it reaches for no network."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from drawbench_eval.report.blocks import Gallery, Report
 from drawbench_eval.report.tiles import Tile
+
+# What stands for itself in an address and in an attribute.
+_PLAIN = " !$()*+,-./:;=?@[]^_{|}~"
 
 
 def to_html(report: Report, *, tiles: Mapping[str, Sequence[Tile]] | None = None) -> str:
@@ -32,10 +35,11 @@ def to_html(report: Report, *, tiles: Mapping[str, Sequence[Tile]] | None = None
 
 
 def data_uri(svg: str) -> str:
-    """The picture as a data URI. As an image it brings its own name space: ids of two figures cannot
-    clash.
+    """The picture as a data URI, a quarter shorter than in base64.
+
+    As an image it brings its own name space: ids of two figures cannot clash.
     """
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
+    return "data:image/svg+xml;charset=utf-8," + quote(svg, safe=_PLAIN)
 
 
 def embedded(value: Any) -> Markup:

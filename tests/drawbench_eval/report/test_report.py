@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
@@ -145,10 +146,12 @@ def test_a_figure_taller_than_a_page_is_printed_whole(monkeypatch):
     assert any(((page[..., 2] > 200) & (page[..., 0] < 60)).any() for page in pixels)
 
 
-def test_the_page_is_self_contained(page):
+def test_the_page_is_self_contained(page, report):
     for tag, name, value in page.attributes:
         if name in ("src", "href"):
-            assert value.startswith(("data:image/svg+xml;base64,", "#")), (tag, name, value[:50])
+            assert value.startswith(("data:image/svg+xml;charset=utf-8,", "#")), (tag, name, value[:50])
+    sources = [value for tag, name, value in page.attributes if name == "src"]
+    assert [unquote(value.partition(",")[2]) for value in sources] == [one.svg for one in report.pictures()]
     assert page.tags.count("img") == 8 + 11
     assert all(value for tag, name, value in page.attributes if name == "alt")
 
