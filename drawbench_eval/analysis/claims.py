@@ -33,8 +33,15 @@ ENCODER_BEFORE_UNET = Claim(
     carries="Both sizes are in a like range: the paper's encoders are of up to 4.6B, U-Nets of 0.3B to 2B.",
 )
 
-CONTROL_SWEEPS = frozenset({"guidance_x_threshold_saturated", "sr_spread"})
-"""Sweeps that change the world or how it is sampled: what they find decides no claim but their own."""
+DECIDES: Mapping[str, frozenset[str]] = {
+    # A world that is wrong on purpose.
+    "guidance_x_threshold_saturated": frozenset(),
+    # One base image a prompt.
+    "sr_spread": frozenset({"aug_level_spread"}),
+    # Small weights alone, with more images.
+    "guidance_rise": frozenset({"rise", "early_minimum"}),
+}
+"""Sweeps that decide these claims alone, whatever else their runs say."""
 
 CLAIMS: Mapping[str, Claim] = {
     claim.key: claim

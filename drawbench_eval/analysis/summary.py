@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from drawbench_eval.analysis.answers import Answer, finding_of
 from drawbench_eval.analysis.claim import Claim
-from drawbench_eval.analysis.claims import CLAIMS, CONTROL_SWEEPS, ENCODER_BEFORE_UNET
+from drawbench_eval.analysis.claims import CLAIMS, DECIDES, ENCODER_BEFORE_UNET
 from drawbench_eval.analysis.findings import Finding, Verdict, in_words
 from drawbench_eval.analysis.level_tests import scaled
 from drawbench_eval.analysis.measures import measure
@@ -67,7 +67,7 @@ def summarise(reports: Sequence[ReportedFindings]) -> Summary:
     """Each claim by the report that decides it.
 
     That is the one with the most samples; of equals the one of the claim's own sweep. A finding about one of
-    several kinds of runs decides only where there is no other, and a control's decides only its own claims.
+    several kinds of runs decides only where there is no other. Some sweeps decide certain claims alone.
     """
     decided = {key: one for key, claim in CLAIMS.items() if (one := _decide(claim, reports)) is not None}
     derived = _encoder_before_unet(decided)
@@ -91,7 +91,7 @@ def _decide(claim: Claim, reports: Sequence[ReportedFindings]) -> Decided | None
         own = [
             (report, finding)
             for report, finding in found
-            if finding.metric == metric and report.sweep not in CONTROL_SWEEPS - {claim.sweep}
+            if finding.metric == metric and claim.key in DECIDES.get(report.sweep, CLAIMS)
         ]
         if own:
             chosen[metric] = max(own, key=lambda pair: _weight(claim, *pair))

@@ -68,6 +68,14 @@ def test_a_control_decides_nothing():
     assert (one.verdict, len(one.elsewhere)) == ("opposite", 1)
 
 
+def test_a_sweep_with_more_images_at_small_weights_decides_what_it_is_for_alone():
+    more = report("guidance_rise", finding("rise", 1.0, n=4000), finding("plateau", 1.0, n=4000))
+    usual = report("guidance_x_threshold", finding("rise", -1.0), finding("plateau", 0.0))
+    summary = summarise([more, usual])
+    assert decided(summary, "rise").reports == ("guidance_rise",)
+    assert decided(summary, "plateau").reports == ("guidance_x_threshold",)
+
+
 def test_the_oracle_decides_and_other_measures_stand_beside_it():
     both = report(
         "demo", finding("rise", 1.0, metric="scenes_clip_score"), finding("rise", -1.0), untested("turn")
