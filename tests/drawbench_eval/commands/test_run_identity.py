@@ -106,6 +106,8 @@ INSIDE: dict[str, Case] = {
         for key, value in STAGE.items()
     },
     "model.sr64.aug_level": _here("model.sr64.aug_level=0.2"),
+    "model.sr64.corruption": _here("model.sr64.corruption=0.2"),
+    "model.low_res_seed": _here("model.low_res_seed=0"),
     "model.last": _here("model.last=base"),
     # By its hash: the packaged base under another path is the same run.
     "model.checkpoint": _here("model.checkpoint=other_base.safetensors"),
@@ -138,6 +140,7 @@ OUTSIDE: dict[str, Case] = {
     # Not read: the packaged model has no third stage.
     **{f"model.sr256.{key}": _here(f"model.sr256.{key}={value}") for key, value in STAGE.items()},
     "model.sr256.aug_level": _here("model.sr256.aug_level=0.2"),
+    "model.sr256.corruption": _here("model.sr256.corruption=0.2"),
 }
 
 

@@ -164,6 +164,7 @@ class DoubleSettings:
     sr256: SamplerSettings | None = None
     last: str | None = None
     one_at_a_time: bool = False
+    low_res_seed: int | None = None
     checkpoint: str | None = None
 
 
