@@ -13,7 +13,7 @@ MISTAKES = [
     ("modle=scenes", "modle: no such setting; did you mean model?"),
     (
         "+model.foo=1",
-        "model.foo: no such setting; write one of base, checkpoint, last, low_res_seed, one_at_a_time, path, sr256",
+        "model.foo: no such setting; write one of base, checkpoint, last, low_res_seed, one_at_a_time",
     ),
     ("+foo=1", "foo: no such setting"),
     ("model=foo", "model: foo is not one of command, "),
