@@ -21,7 +21,7 @@ from imagen_ref.layers import LATER
 from imagen_ref.noise import SampleNoise
 from imagen_ref.parameterization import check_prediction
 from imagen_ref.precision import autocast_dtype, cast_once
-from imagen_ref.resize import resize, to_float, to_uint8
+from imagen_ref.resize import resize, through_8_bits, to_float, to_uint8
 from imagen_ref.samplers import SamplerSettings, sample
 from imagen_ref.schedules import Schedule, make_schedule
 from imagen_ref.text.embedding import TextEmbedding, null_embedding
@@ -202,10 +202,7 @@ class Stage:
         """
         device = next(self.network.parameters()).device
         noise = SampleNoise(seeds, self.config.name, device)
-        if settings.corruption:
-            hidden = SampleNoise(seeds, f"{self.config.name} corruption", device)
-            low_res = self._corrupted(low_res, settings.corruption, hidden)
-        conditioning, aug_logsnr = self._low_res(low_res, settings.aug_level, noise)
+        conditioning, aug_logsnr = self._low_res(low_res, seeds, settings, noise)
         dtype = autocast_dtype(precision)
         with torch.no_grad(), cast_once(self.network, dtype):
             null = null_embedding(1, text.states.shape[-1]).to(device)
@@ -233,27 +230,27 @@ class Stage:
         return images
 
     def _low_res(
-        self, images: NDArray[np.uint8] | None, aug_level: float, noise: SampleNoise
+        self,
+        images: NDArray[np.uint8] | None,
+        seeds: Sequence[int],
+        settings: SamplerSettings,
+        noise: SampleNoise,
     ) -> tuple[Tensor | None, Tensor | None]:
-        """The augmented low-resolution image at this stage's side, drawn once per sample."""
+        """The augmented low-resolution image at this stage's side, drawn once per sample.
+
+        A corruption has noise of its own, so that all else is drawn as without it, and ends in 8 bits as if
+        the image came so from a file.
+        """
         if self.config.low_res_side is None:
             return None, None
         x = self._checked(images, noise)
-        levels = torch.full((len(x),), aug_level, device=noise.device)
+        if settings.corruption:
+            hidden = SampleNoise(seeds, f"{self.config.name} corruption", noise.device)
+            level = torch.full((len(x),), settings.corruption, device=noise.device)
+            x = through_8_bits(augment(x, level, hidden.normal(x.shape[1:]))[0])
+        levels = torch.full((len(x),), settings.aug_level, device=noise.device)
         augmented, aug_logsnr = augment(x, levels, noise.normal(x.shape[1:]), kind=self.config.augmentation)
         return resize(augmented, self.config.side), aug_logsnr
-
-    def _corrupted(
-        self, images: NDArray[np.uint8] | None, level: float, noise: SampleNoise
-    ) -> NDArray[np.uint8] | None:
-        """The low-resolution images under noise of their own, in 8 bits as if they came so from a file."""
-        if self.config.low_res_side is None:
-            return None
-        x = self._checked(images, noise)
-        corrupted, _ = augment(
-            x, torch.full((len(x),), level, device=noise.device), noise.normal(x.shape[1:])
-        )
-        return to_uint8(corrupted).cpu().numpy()
 
     def _checked(self, images: NDArray[np.uint8] | None, noise: SampleNoise) -> Tensor:
         """The images as float32 [B, 3, s, s]. ValueError where they are missing or of another size."""

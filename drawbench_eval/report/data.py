@@ -182,7 +182,7 @@ def load_sweep(
         fronts |= {alignment: front} if front and len(front.points) > 1 else {}
     featured = _featured(curves, fronts.values())
     shown = [curve for curve in curves if curve.name in featured]
-    plan = ablation or _own_plan(runs, sweep)
+    plan, by_role = ablation or _own_plan(runs, sweep), _by_role(alignments, distance)
     ablations = ablate(runs, scores, metrics, plan, alignments=alignments, distance=distance) if plan else ()
     return ReportData(
         name=name or "all runs",
@@ -196,8 +196,8 @@ def load_sweep(
         distance=distance,
         findings=(
             *_findings(curves, shown, scores, alignments, distance),
-            *find_at_levels(runs, scores, metrics, ablations, **_by_role(alignments, distance)),
-            *find_over_training(runs, scores, alignments=_by_role(alignments, distance)["alignments"]),
+            *find_at_levels(runs, scores, metrics, ablations, **by_role),
+            *find_over_training(runs, scores, alignments=by_role["alignments"]),
         ),
         fronts=fronts,
         pairs={
