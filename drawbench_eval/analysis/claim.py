@@ -65,6 +65,9 @@ class LevelClaim(Claim):
         assert self.per_alignment == (self.measured not in ("distance", "spread")), self.key
 
 
+AUG_LEVEL, ENCODER, PERCENTILE = "model.aug_level", "model.text_encoder", "model.percentile"
+CORRUPTION, LOW_RES_SEED = "model.sr64.corruption", "model.low_res_seed"
+
 GUIDANCE = "stronger guidance"
 THRESHOLDING = "dynamic thresholding"
 ENCODER_SIZE = "a larger text encoder"

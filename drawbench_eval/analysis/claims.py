@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drawbench_eval.analysis.claim import ENCODER_OVER_UNET, Claim
+from drawbench_eval.analysis.control_claims import CLOSING
 from drawbench_eval.analysis.guidance_claims import (
     EARLY,
     MATCHED,
@@ -21,7 +22,7 @@ from drawbench_eval.analysis.guidance_claims import (
     STEEPER,
     TURN,
 )
-from drawbench_eval.analysis.level_claims import CLOSING, LEVEL_CLAIMS
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
 
 ENCODER_BEFORE_UNET = Claim(
     key="encoder_before_unet",

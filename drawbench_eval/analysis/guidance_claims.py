@@ -3,7 +3,10 @@
 from drawbench_eval.analysis.claim import CONTROL, GUIDANCE, THRESHOLDING, Claim
 
 _THRESHOLDED = "guidance_x_threshold"
-_CLIPS_LESS = ("dynamic thresholding clips less than static, and none nothing", "percentile_x_guidance")
+_CLIPS_LESS = (
+    "dynamic thresholding clips less than static does, and without thresholding nothing is clipped",
+    "percentile_x_guidance",
+)
 
 RISE = Claim(
     key="rise",

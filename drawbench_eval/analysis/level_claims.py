@@ -1,24 +1,24 @@
-"""What the paper says of values of one setting: encoders, networks, text, augmentation; and controls."""
+"""What the paper says of values of one setting: encoders, networks, text, augmentation."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from drawbench_eval.analysis.claim import (
+    AUG_LEVEL,
     AUGMENTATION,
     CONDITIONING,
-    CONTROL,
+    CORRUPTION,
     EFFICIENT,
+    ENCODER,
     ENCODER_FAMILY,
     ENCODER_SIZE,
+    LOW_RES_SEED,
     UNET_SIZE,
     LevelClaim,
-    SeriesClaim,
 )
 from drawbench_eval.analysis.collect import TRAINING
-
-AUG_LEVEL, ENCODER, PERCENTILE = "model.aug_level", "model.text_encoder", "model.percentile"
-CORRUPTION, LOW_RES_SEED = "model.sr64.corruption", "model.low_res_seed"
+from drawbench_eval.analysis.control_claims import CONTROLS
 
 # Counted from the configurations under conf/experiment/scenes.
 T5_PARAMETERS = {"t5_small": 379_584, "t5_large": 9_006_144}
@@ -53,17 +53,6 @@ _CONDITIONING: dict[str, Any] = {
     "others": ("base_mean_pooling", "base_attention_pooling"),
     "shared": ("base_t5_middle",),
     "carries": "Captions of photographs also say which thing has which property.",
-}
-_CONTROLS_OF_ENCODERS: dict[str, Any] = {
-    "source": "not shown",
-    "mechanism": CONTROL,
-    "sweep": "encoder_size",
-    "factor": ENCODER,
-    "level": "t5_middle",
-    "shared": ("t5_middle",),
-    "measured": "alignment",
-    "expected": None,
-    "carries": "What pretraining gives a small encoder it gives a large one.",
 }
 _FAMILIES: dict[str, Any] = {
     "mechanism": ENCODER_FAMILY,
@@ -102,28 +91,6 @@ _TRAINED_WITHOUT: dict[str, Any] = {
     "carries": "A base of photographs makes errors that super-resolution must not trust.",
     "reason": ("its images are spread over all levels of noise", "augmentation_series"),
 }
-_PERCENTILES: dict[str, Any] = {
-    "source": "not shown",
-    "mechanism": CONTROL,
-    "sweep": "percentile_x_guidance",
-    "factor": PERCENTILE,
-    "level": "0.995",
-    "expected": None,
-    "carries": "Pixels at the limit are as many: only their 99.5 % quantile was matched.",
-}
-
-CLOSING = SeriesClaim(
-    key="augmentation_closing",
-    text="Alignment gained from the first checkpoint to the last: with noise augmentation against without",
-    source="not shown",
-    mechanism=CONTROL,
-    sweep="augmentation_series",
-    expected=None,
-    carries="Longer training closes the same gap.",
-    series="sr64_efficient",
-    other="sr64_no_augmentation",
-)
-
 LEVEL_CLAIMS = (
     LevelClaim(
         key="encoder_size_alignment",
@@ -146,18 +113,6 @@ LEVEL_CLAIMS = (
         measured="front",
         expected=-1,
         **_ENCODERS,
-    ),
-    LevelClaim(
-        key="encoder_random_alignment",
-        text="Alignment with a pretrained text encoder against one that was never trained",
-        others=("t5_random",),
-        **_CONTROLS_OF_ENCODERS,
-    ),
-    LevelClaim(
-        key="encoder_joint_alignment",
-        text="Alignment with a pretrained, frozen text encoder against one that learned with its base",
-        others=("t5_joint",),
-        **_CONTROLS_OF_ENCODERS,
     ),
     LevelClaim(
         key="encoder_family_alignment",
@@ -210,6 +165,7 @@ LEVEL_CLAIMS = (
         measured="distance",
         expected=-1,
         per_alignment=False,
+        reason=("guidance drives what attends further from the scenes", "conditioning"),
         **_CONDITIONING,
     ),
     LevelClaim(
@@ -238,6 +194,7 @@ LEVEL_CLAIMS = (
         measured="range",
         expected=+1,
         carries="Super-resolution can still decide what a small photograph shows.",
+        reason=("at aug_level 0.4 next to nothing is read at any weight", "aug_level_x_guidance"),
         **_AUG_LEVELS,
     ),
     LevelClaim(
@@ -315,34 +272,5 @@ LEVEL_CLAIMS = (
         equal_images=True,
         carries="Fewer operations at full side cost a large network as little as one of 2M.",
     ),
-    LevelClaim(
-        key="percentile_100_alignment",
-        text="Alignment at the percentile 99.5, the one that the paper prints, against 100 (nothing clipped)",
-        others=("1",),
-        measured="alignment",
-        **_PERCENTILES,
-    ),
-    LevelClaim(
-        key="percentile_100_distance",
-        text="The Fréchet distance at the percentile 99.5 against 100 (nothing clipped)",
-        others=("1",),
-        measured="distance",
-        per_alignment=False,
-        **_PERCENTILES,
-    ),
-    LevelClaim(
-        key="percentile_90_alignment",
-        text="Alignment at the percentile 99.5 against 90 (more clipped, as static does)",
-        others=("0.9",),
-        measured="alignment",
-        **_PERCENTILES,
-    ),
-    LevelClaim(
-        key="percentile_90_distance",
-        text="The Fréchet distance at the percentile 99.5 against 90 (more clipped, as static does)",
-        others=("0.9",),
-        measured="distance",
-        per_alignment=False,
-        **_PERCENTILES,
-    ),
+    *CONTROLS,
 )

@@ -92,7 +92,10 @@ def _against_nearest(
     ]
     if not found:
         return None
-    other, nearest = min(found, key=lambda pair: (claim.expected or 1) * pair[1].estimate.value)
+    sign = claim.expected
+    other, nearest = min(
+        found, key=lambda pair: sign * pair[1].estimate.value if sign else abs(pair[1].estimate.value)
+    )
     estimate = _together(nearest, len(found))
     tens = _tens(claim, other)
     among = f", the nearest of {len(found)}" if len(found) > 1 else ""

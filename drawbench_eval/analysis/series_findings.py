@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from drawbench_eval.analysis.answers import Answer, finding_of
 from drawbench_eval.analysis.claim import SeriesClaim
 from drawbench_eval.analysis.collect import Run
+from drawbench_eval.analysis.control_claims import CLOSING
 from drawbench_eval.analysis.curves import has_metrics
 from drawbench_eval.analysis.findings import Finding, in_words, minus
 from drawbench_eval.analysis.guidance import Scores
-from drawbench_eval.analysis.level_claims import CLOSING
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import NotPaired, differences, make_panel
 from drawbench_eval.analysis.training import TrainingSeries, training_series

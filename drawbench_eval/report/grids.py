@@ -19,7 +19,7 @@ from drawbench_eval.samples import Sample, SampleSet
 Pixels = NDArray[np.uint8]
 
 MAX_PROMPTS = 12
-MAX_TILES = 240
+MAX_TILES = 132
 MAX_TILE = 128
 """Images of a longer side are reduced to this for the grid."""
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from drawbench_eval.analysis.claim import ENCODER
 from drawbench_eval.analysis.collect import TRAINING, varying
 from drawbench_eval.analysis.curves import THRESHOLD
-from drawbench_eval.analysis.level_claims import ENCODER, UNET_PARAMETERS
+from drawbench_eval.analysis.level_claims import UNET_PARAMETERS
 from drawbench_eval.analysis.published_results import FIGURE_4, PublishedCurve, published_curves
 from drawbench_eval.report.blocks import Picture, Section
 from drawbench_eval.report.data import ReportData

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from drawbench_eval.analysis.claim import LevelClaim
+from drawbench_eval.analysis.claim import ENCODER, LevelClaim
 from drawbench_eval.analysis.collect import Run
 from drawbench_eval.analysis.curves import shown_setting
-from drawbench_eval.analysis.level_claims import ENCODER, LEVEL_CLAIMS
+from drawbench_eval.analysis.level_claims import LEVEL_CLAIMS
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.published_results import FIGURE_4, published_curves
 from drawbench_eval.report.blocks import Block, DataTable, Paragraph, Section

@@ -41,7 +41,7 @@ def sweep(made, claim, truth, *, levels=None, settings=({},), seed=0):
     for place, more in enumerate(settings):
         for level in levels or (claim.level, *claim.others):
             own = (moved if place == 0 else -moved) if level == claim.level else 0.0
-            for w in WEIGHTS:
+            for w in (more[weight],) if weight in more else WEIGHTS:
                 score, distance = w / 4, 10 + w
                 if claim.measured in ("distance", "front"):
                     distance += own
@@ -203,6 +203,16 @@ def test_of_several_others_the_nearest_counts_with_an_interval_for_all(made):
     )
     assert finding.ci95 == pytest.approx(stats.ttest_1samp(gaps, 0.0).confidence_interval(0.975))
     assert "2 differences together" in finding.method
+
+
+def test_of_a_control_the_nearest_is_the_nearest_to_zero_on_whichever_side(made):
+    claim = CLAIMS["conditioning_unguided_distance"]
+    runs, scores = sweep(made, claim, -1)
+    for run in runs:
+        if "attention" in run.run_id:
+            run.record.metrics["fd_scenes"]["value"] -= 0.1
+    finding = one(findings(made, runs, scores), claim.key)
+    assert "base_attention_pooling, the nearest of 2" in finding.sentence, finding.sentence
 
 
 def test_a_level_that_is_missing_is_said_and_nothing_is_made_up(made):

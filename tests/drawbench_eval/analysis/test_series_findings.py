@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drawbench_eval.analysis.claims import CLAIMS
-from drawbench_eval.analysis.level_claims import CLOSING
+from drawbench_eval.analysis.control_claims import CLOSING
 from drawbench_eval.analysis.series_findings import find_over_training
 
 NUM_PROMPTS = 80

@@ -76,7 +76,8 @@ def test_what_went_the_other_way_has_the_reason_that_was_tested(tmp_path: Path) 
     section = page.split("## Where it went the other way")[1].split("##")[0]
     assert (
         "- At matched alignment the dynamic curve lies at or below the static one. A reason that was tested: "
-        "dynamic thresholding clips less than static, and none nothing. `percentile_x_guidance` has no report"
+        "dynamic thresholding clips less than static does, and without thresholding nothing is clipped. "
+        "`percentile_x_guidance` has no report"
     ) in section
     assert "- No reason was tested for: Under static thresholding alignment turns down at large" in section
     committed = page_of(REPORTS).split("## Where it went the other way")[1].split("##")[0]
