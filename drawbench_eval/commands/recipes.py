@@ -1,4 +1,4 @@
-"""How each report is made and what that costs, out of the comments that open conf/experiment/*.yaml."""
+"""What each report shows, how it is made and what that costs, from the comment that opens its experiment."""
 
 import re
 from pathlib import Path
@@ -27,13 +27,14 @@ def recipe(path: Path) -> Recipe | None:
     commands = [match[0] for words in asked if (match := _COMMAND.search(words))]
     if not any(command.startswith("drawbench-eval report sweep=") for command in commands):
         return None
-    costs = " ".join(rest.partition("Costs: ")[2].split())
+    shows, _, costs = (" ".join(part.split()) for part in rest.partition("Costs: "))
     sampling, _, more = costs.partition(" on a laptop-class machine")
     training = more.partition("after ")[2].partition(" of training")[0]
     if not more or not _DURATION.search(sampling):
         raise ValueError(f"{path}: its comment does not say what it costs on a laptop-class machine")
     return Recipe(
         sweep=path.stem,
+        shows=shows,
         commands=tuple(sorted(commands, key=lambda command: not command.startswith("drawbench-eval train"))),
         costs=f"Costs {costs}",
         sampling_s=_seconds(sampling),

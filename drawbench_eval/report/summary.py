@@ -42,12 +42,13 @@ _RULE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the report of a sweep is made: the commands in order, trainings first, and what its file says they
-    cost. sampling_s, training_s: the seconds in that, on a laptop-class machine and on one core of it; gpu:
-    its words for one GPU, "" where it was not measured.
+    """How the report of a sweep is made: the commands in order, trainings first, and what its file says that
+    it shows and costs. sampling_s, training_s: the seconds in that, on a laptop-class machine and on one core
+    of it; gpu: its words for one GPU, "" where it was not measured.
     """
 
     sweep: str
+    shows: str
     commands: tuple[str, ...]
     costs: str
     sampling_s: float
@@ -259,6 +260,8 @@ def _rebuilding(recipes: Sequence[Recipe], abouts: Mapping[str, About]) -> list[
         lines += [
             f"### {recipe.sweep}",
             "",
+            recipe.shows,
+            "",
             "```sh",
             *recipe.commands,
             "```",
@@ -276,7 +279,9 @@ def _total(recipes: Sequence[Recipe], abouts: Mapping[str, About]) -> list[str]:
     gpu: dict[str, list[str]] = {}
     for one in recipes:
         gpu.setdefault(one.gpu or "not measured", []).append(one.sweep)
-    on_gpu = "; ".join(f"{cost} ({in_series(names)})" for cost, names in gpu.items())
+    on_gpu = "; ".join(
+        f"{cost} ({in_series(names)})" if len(gpu) > 1 else cost for cost, names in gpu.items()
+    )
     said = (
         f"All {len(recipes)} on a laptop-class machine, by their files under `conf/experiment`: "
         f"{duration(sampling)} of sampling and scoring, after {duration(training)} of training on one core, "

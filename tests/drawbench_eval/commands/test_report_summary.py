@@ -207,6 +207,7 @@ def test_a_recipe_is_read_off_the_comment_that_opens_an_experiment(tmp_path: Pat
     found = recipe(path)
     assert found == Recipe(
         sweep="mine",
+        shows="Shows something.",
         commands=(
             "drawbench-eval train -m experiment=scenes/a,scenes/b",
             "drawbench-eval train -m experiment=scenes/c",
