@@ -29,7 +29,7 @@ def ablation_section(data: ReportData) -> Section:
     for number, ablation in enumerate(data.ablations, start=1):
         suffix = f"-{number}" if len(data.ablations) > 1 else ""
         if ablation.context:
-            blocks.append(Paragraph(text=f"Runs with {ablation.context}:"))
+            blocks.append(Paragraph(text=f"Runs with {ablation.context}:", leads=True))
         items = tuple(("", tied(finding(ablation, level))) for level in ablation.levels[:MOST_LEVELS])
         blocks.append(Bullets(items=items))
         drawn = forest_figure(ablation, f"ablation{suffix}")

@@ -12,11 +12,12 @@ from drawbench_eval.report.tables import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Paragraph:
-    """Running text; `muted` for remarks."""
+    """Running text; `muted` for remarks, `leads` where it stays with what follows it."""
 
     kind: ClassVar[str] = "paragraph"
     text: str
     muted: bool = False
+    leads: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

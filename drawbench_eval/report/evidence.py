@@ -28,7 +28,7 @@ def verdicts_section(data: ReportData) -> Section:
     contexts = _by_context(data)
     for context, findings in contexts.items():
         if len(contexts) > 1 or context:
-            blocks.append(Paragraph(text=f"Runs with {context}:" if context else "All runs together:"))
+            blocks.append(_runs_of(context))
         blocks.append(_matrix(data, findings))
     if blocks:
         controls = any(finding.expected is None for finding in tested(data))
@@ -48,13 +48,17 @@ def evidence_section(data: ReportData) -> Section:
     blocks: list[Block] = []
     for context, findings in contexts.items():
         if len(contexts) > 1:
-            blocks.append(Paragraph(text=f"Runs with {context}:" if context else "All runs together:"))
+            blocks.append(_runs_of(context))
         keys = dict.fromkeys(finding.key for finding in findings)
         blocks += [_evidence([f for f in findings if f.key == key], methods) for key in keys]
     legend = tuple((f"[{letter}]", f"{method}.") for method, letter in methods.items())
     if legend:
         blocks.append(Bullets(items=legend, muted=True))
     return Section(title="The claims in numbers", blocks=tuple(blocks))
+
+
+def _runs_of(context: str) -> Paragraph:
+    return Paragraph(text=f"Runs with {context}:" if context else "All runs together:", leads=True)
 
 
 def tested(data: ReportData) -> tuple[Finding, ...]:
