@@ -81,7 +81,11 @@ def test_a_sweep_of_a_super_resolutions_weight_has_curves_over_it(levels):
     assert levels.fronts
     (wider, _) = of(levels, "aug_level_range")
     assert "of aug level 0.4 moves by" in wider.sentence
-    assert {finding.key for finding in levels.findings} == {"aug_level_range", "aug_level_distance"}
+    assert {finding.key for finding in levels.findings} == {
+        "aug_level_range",
+        "aug_level_range_early",
+        "aug_level_distance",
+    }
     weights = next(picture for picture in build_report(levels).pictures() if picture.name == "weights")
     assert isinstance(weights, Picture)
     assert weights.caption.startswith("Each metric against the sr64 guidance weight")
