@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from imagen_ref import layers
 from imagen_ref.layers import (
     NoiseLevelEmbedding,
     ResBlock,
@@ -101,6 +102,34 @@ def test_attention_without_text_or_without_its_norm(text_width: int) -> None:
     attended = (query @ key.mT / 2).softmax(-1) @ value
     expected = x + layer.out(attended.transpose(2, 3).reshape(2, 8, 3, 3))
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [layers.SCORES_AT_ONCE, 3 * 5000])
+@pytest.mark.parametrize("masked", [True, False])
+def test_large_maps_in_bfloat16_attend_as_in_float32(
+    monkeypatch: pytest.MonkeyPatch, masked: bool, at_once: int
+) -> None:
+    monkeypatch.setattr(layers, "SCORES_AT_ONCE", at_once)
+    query, key, value = (normal(2, 3, n, 16, seed=n).bfloat16() for n in (500, 600, 600))
+    assert query.shape[2] * key.shape[2] >= layers.LARGE_SCORES
+    visible = None
+    if masked:
+        visible = torch.ones(2, 1, 1, 600, dtype=torch.bool)
+        visible[0, ..., 580:], visible[1, ..., :50] = False, False
+    exact = F.scaled_dot_product_attention(
+        query.double(), key.double(), value.double(), attn_mask=visible
+    ).float()
+    with torch.no_grad():
+        large = layers.attend(query, key, value, visible)
+    assert large.dtype == torch.bfloat16
+    torch.testing.assert_close(large.float(), exact, atol=0.01, rtol=0.02)
+    # What needs a gradient, and what is float32 or small, is as it was.
+    torch.testing.assert_close(layers.attend(query, key, value, visible), exact, atol=1e-5, rtol=1e-4)
+    with torch.no_grad():
+        few = layers.attend(query[:, :, :9], key, value, visible)
+        full = layers.attend(query.float(), key.float(), value.float(), visible)
+    torch.testing.assert_close(few, exact[:, :, :9], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(full, exact, atol=1e-5, rtol=1e-4)
 
 
 def test_feed_forward_follows_the_attention() -> None:
