@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from torch import nn, optim
 
 BETA1 = 0.9
+# Of an Adafactor kernel's gradients; its square is still a normal float32.
+SMALLEST_MEAN_SQUARE = 1e-18
 
 Make = Callable[[Iterable[nn.Parameter], float, float, float], optim.Optimizer]
 
@@ -37,8 +39,11 @@ def _adafactor(
     torch multiplies the rate by max(eps2, RMS of the weights). At eps2 = 1 that is the rate itself for all
     weights of an RMS up to 1: an absolute rate, as the paper's 1e-4, which is Adam's too, must be one (an
     assumption: the paper does not say).
+
+    By default torch divides by mean squares of at least the precision of float32, 1e-7, which those of a
+    network's gradients lie below: steps would grow where gradients are small.
     """
-    return optim.Adafactor(parameters, lr=rate, eps=(None, 1.0), weight_decay=decay)
+    return optim.Adafactor(parameters, lr=rate, eps=(SMALLEST_MEAN_SQUARE, 1.0), weight_decay=decay)
 
 
 OPTIMIZERS: dict[str, Make] = {"adamw": _adamw, "adafactor": _adafactor, "adam": _adam}

@@ -13,9 +13,9 @@ def gradients(shape: tuple[int, ...], count: int = 12) -> list[Tensor]:
     return [torch.randn(shape, generator=generator) * (1 + step) for step in range(count)]
 
 
-def trained(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> Tensor:
+def trained(optimizer: torch.optim.Optimizer, weight: nn.Parameter, scale: Tensor | float = 1.0) -> Tensor:
     for gradient in gradients(tuple(weight.shape)):
-        weight.grad = gradient.clone()
+        weight.grad = gradient * scale
         optimizer.step()
     return weight.detach()
 
@@ -24,13 +24,23 @@ def fresh(*shape: int) -> nn.Parameter:
     return nn.Parameter(0.3 * torch.randn(shape, generator=torch.Generator().manual_seed(0)))
 
 
-@pytest.mark.parametrize("shape", [(6, 5), (7,)])
-def test_adafactor_is_that_of_transformers_at_an_absolute_rate(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-5])
+@pytest.mark.parametrize("shape", [(6, 5), (7,), (8, 4, 3, 3), (8, 4, 1, 1)])
+def test_adafactor_is_that_of_transformers_at_an_absolute_rate(shape: tuple[int, ...], size: float) -> None:
+    """Also for kernels whose gradients are as small as a large network's, and unlike in size."""
     ours, theirs = fresh(*shape), fresh(*shape)
-    got = trained(make_optimizer("adafactor", [ours], rate=RATE, beta2=0.5, weight_decay=0.0), ours)
+    scale = size * torch.logspace(0, -2, shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+    optimizer = make_optimizer("adafactor", [ours], rate=RATE, beta2=0.5, weight_decay=0.0)
     peer = Adafactor([theirs], lr=RATE, scale_parameter=False, relative_step=False, warmup_init=False)
-    torch.testing.assert_close(got, trained(peer, theirs), atol=1e-6, rtol=1e-5)
+    got = trained(optimizer, ours, scale)
+    torch.testing.assert_close(got, trained(peer, theirs, scale), atol=1e-6, rtol=1e-5)
     assert (got - fresh(*shape)).abs().max() > 5 * RATE
+
+
+def test_adafactor_leaves_weights_without_a_gradient_where_they_are() -> None:
+    weight = fresh(4, 3)
+    optimizer = make_optimizer("adafactor", [weight], rate=RATE, beta2=0.5, weight_decay=0.0)
+    assert torch.equal(trained(optimizer, weight, scale=0.0), fresh(4, 3))
 
 
 def test_adafactor_keeps_rows_and_columns_of_the_second_moments_only() -> None:
