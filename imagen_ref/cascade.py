@@ -53,7 +53,7 @@ class Cascade:
 
     Raises:
         ValueError: for stages that do not fit together, that were never trained, or that were trained with
-            another encoder or another length of text, and for two stages of one name.
+            another encoder, length of text or precision of it, and for two stages of one name.
     """
 
     def __init__(
@@ -330,4 +330,10 @@ def _check_encoder(encoder: TextEncoder, stage: StageConfig) -> None:
         raise ValueError(
             f"text encoder {given['name']}: it keeps {encoder.max_length} tokens of a prompt, stage "
             f"{stage.name} was trained with {trained['max_length']}; load it with that max_length"
+        )
+    precisions = [identity.get("precision", "float32") for identity in (given, trained)]
+    if precisions[0] != precisions[1]:
+        raise ValueError(
+            f"text encoder {given['name']}: it is in {precisions[0]}, stage {stage.name} was trained with it "
+            f"in {precisions[1]}; load it with that precision"
         )

@@ -14,9 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+# What all workers together may hold of batches made ahead, in bytes.
+AHEAD_BYTES = 8_000_000_000
+# Batches that each worker makes ahead where there is room.
+AHEAD = 4
+
 
 class ImageTextData(Protocol):
-    """Map-style data: any item at any time, so that a resumed run continues where it was."""
+    """Map-style data: any item at any time, so that a resumed run continues where it was.
+
+    Optional is `identity`, a str that differs where images or captions do: a training that was stopped then
+    refuses to go on with others.
+    """
 
     def __len__(self) -> int:
         """Number of images."""
@@ -79,20 +88,34 @@ def batches(
     """The batch of every step, made ahead by `num_workers` processes (0 makes each when it is asked for).
 
     What a step gets depends on (seed, step) alone; `rows` of it are made here. There are no more processes
-    than cores; `pinned` is for a GPU.
+    than cores, nor than AHEAD_BYTES hold the batches of; `pinned` is for a GPU.
     """
     num_workers = min(num_workers, len(os.sched_getaffinity(0)))
+    prefetch = None
+    if num_workers:
+        batch_bytes = data.images([0]).nbytes * len(range(batch_size)[rows])
+        num_workers, prefetch = made_ahead(num_workers, batch_bytes=batch_bytes)
     loader = DataLoader(
         _Batches(data, batch_size, seed, rows),
         batch_size=None,
         sampler=steps,
         num_workers=num_workers,
         pin_memory=pinned,
-        prefetch_factor=4 if num_workers else None,
+        prefetch_factor=prefetch,
         # The loader would seed its workers from the caller's random numbers, which nothing here uses.
         generator=torch.Generator(),
     )
     yield from loader
+
+
+def made_ahead(num_workers: int, *, batch_bytes: int) -> tuple[int, int]:
+    """(workers, batches that each makes ahead): at most AHEAD_BYTES in all, but one of one at least.
+
+    Workers come first: fewer of them only where AHEAD_BYTES do not hold a batch of each.
+    """
+    room = max(1, AHEAD_BYTES // batch_bytes)
+    workers = min(num_workers, room)
+    return workers, min(AHEAD, room // workers)
 
 
 class _Batches(Dataset[Batch]):

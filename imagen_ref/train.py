@@ -15,6 +15,7 @@ from imagen_ref.data import ImageTextData, batch_indices, batches
 from imagen_ref.ema import update_ema
 from imagen_ref.loss import predict
 from imagen_ref.stage import Stage, StageConfig
+from imagen_ref.text.cache import CachedEncoder
 from imagen_ref.text.embedding import TextEncoder
 from imagen_ref.training.activations import checkpoint_activations
 from imagen_ref.training.config import TrainConfig, check_fits
@@ -72,8 +73,8 @@ def train_stage(
     Raises:
         ValueError: for settings that the stage has no use for, for an `initial` of another network,
             for an encoder that cannot learn, for a batch that ranks and micro-batches cannot share
-            equally, and when the checkpoint in the folder belongs to another stage or was made with other
-            settings or data.
+            equally, for images whose side is no multiple of the stage's, and when the checkpoint in the
+            folder belongs to another stage or was made with other settings or data.
         FloatingPointError: on a loss or gradient that is not finite, naming step and samples.
     """
     check_fits(config, stage)
@@ -110,8 +111,16 @@ def train_stage(
     )
     average = {name: tensor.detach().clone().float() for name, tensor in learning.state_dict().items()}
     origin = initial.weights_sha256 if initial else ""
-    run = Run(stage=stage, config=config, origin=origin, num_images=len(data))
+    run = Run(
+        stage=stage,
+        config=config,
+        origin=origin,
+        num_images=len(data),
+        data=getattr(data, "identity", ""),
+        text_cache=isinstance(encoder, CachedEncoder),
+    )
     first = resume(folder, run, network=learning, optimizer=learner.optimizer, average=average)
+    _check_side(data, stage)
     network.train()
     flops = flops_per_image(network, stage, tokens=encoder.max_length)
     on_gpu = torch.device(device).type == "cuda"
@@ -164,6 +173,16 @@ def train_stage(
         record = {**asdict(config), "initial_sha256": origin}
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return folder / f"{stage.name}.safetensors"
+
+
+def _check_side(data: ImageTextData, stage: StageConfig) -> None:
+    """Raises ValueError for images that are not the stage's whole ones, or a multiple of them."""
+    side = data.images([0]).shape[1]
+    if side % stage.side:
+        raise ValueError(
+            f"data.side: images of {side} pixels, but stage {stage.name} makes {stage.side}; write "
+            f"{stage.side} or a multiple of it"
+        )
 
 
 def _predict(config: TrainConfig, network: Any, ranks: Ranks) -> Callable[..., Tensor]:

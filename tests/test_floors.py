@@ -18,6 +18,7 @@ FLOORS = {
     "drawbench_eval.protocol": 1,
     "drawbench_eval.prompt": 1,
     "drawbench_eval.stats": 1,
+    "drawbench_eval.tf32": 1,
     "drawbench_eval.scenes": 2,
     "drawbench_eval.prompts": 2,
     "drawbench_eval.images": 2,

@@ -273,6 +273,8 @@ def _corrected(found: Sequence[Ablation]) -> tuple[Ablation, ...]:
 
     def corrected(effect: AblationEffect, alpha: float) -> AblationEffect:
         least = detectable(effect.estimate, effect.degrees, alpha=alpha / sizes[effect.family], power=POWER)
+        # Where no test is made nothing would be found.
+        least = math.nan if math.isnan(effect.p) else least
         return replace(effect, p_holm=float(next(adjusted)), detectable=least)
 
     return tuple(

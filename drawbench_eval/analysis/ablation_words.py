@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from drawbench_eval.analysis.ablation import FRONT, Ablation, AblationEffect
 from drawbench_eval.analysis.compare_words import p_in_words
-from drawbench_eval.analysis.findings import constant_in_words, in_series, in_words
+from drawbench_eval.analysis.findings import FEW_PROMPTS, constant_in_words, in_series, in_words
 from drawbench_eval.analysis.measures import measure
 
 CHECKPOINTS = (
     "Intervals carry the sampling of prompts and seeds only: they are about these checkpoints, and another "
     "training of the same levels would differ by more than they say."
 )
+
+_TOO_FEW = "too few prompts"
 
 
 def factor_name(factor: str) -> str:
@@ -47,6 +49,7 @@ def finding(ablation: Ablation, level: str) -> str:
         against = "" if parts else f" from {ablation.baseline}"
         n = max(effect.estimate.n for effect in effects)
         parts.append(f"not told apart{against} in {in_series(unresolved)} (not resolved at n = {n})")
+    parts += _too_few(ablation, effects)
     return f"{_subject(ablation, level)} is {'; '.join(parts)}."
 
 
@@ -65,17 +68,22 @@ def short_finding(ablation: Ablation, level: str) -> str:
         parts.append(
             f"apart from {ablation.baseline} by the same throughout, untested, in {num_apart} of {of}"
         )
-    if not parts:
+    if not parts and num_open:
         parts = [f"not told apart from {ablation.baseline} in any of {len(effects)} measures (n = {n})"]
     elif num_open:
         parts.append(f"{num_open} of {len(effects)} measures are not resolved at n = {n}")
+    parts += _too_few(ablation, effects)
     return f"{_subject(ablation, level)} is {'; '.join(parts)}."
 
 
 def verdict(effect: AblationEffect, alpha: float) -> str:
-    """'better', 'worse', 'not resolved', 'equal' on every prompt, or 'not tested' for want of spread."""
+    """'better', 'worse', 'not resolved', 'equal' on every prompt, or why there is no test: 'not tested' for
+    want of spread, 'too few prompts'.
+    """
     if effect.estimate.is_constant:
         return "equal" if effect.estimate.is_zero else "not tested"
+    if math.isnan(effect.p) and effect.estimate.num_prompts < FEW_PROMPTS:
+        return _TOO_FEW
     if not effect.resolved(alpha):
         return "not resolved"
     return "better" if effect.better else "worse"
@@ -83,6 +91,12 @@ def verdict(effect: AblationEffect, alpha: float) -> str:
 
 def _open(ablation: Ablation, effects: Sequence[AblationEffect]) -> list[AblationEffect]:
     return [one for one in effects if verdict(one, ablation.plan.alpha) == "not resolved"]
+
+
+def _too_few(ablation: Ablation, effects: Sequence[AblationEffect]) -> list[str]:
+    """'untested against none in ... (too few prompts)', where there is something."""
+    names = [measure_name(one.measure) for one in effects if verdict(one, ablation.plan.alpha) == _TOO_FEW]
+    return [f"untested against {ablation.baseline} in {in_series(names)} ({_TOO_FEW})"] if names else []
 
 
 def _of(ablation: Ablation, level: str) -> list[AblationEffect]:

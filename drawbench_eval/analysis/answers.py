@@ -23,7 +23,8 @@ class Answer:
 
     margin: how far from 0 the estimate may lie where the claim is that nothing changes. num_trainings: the
     training runs of each level that the interval carries. tens: how many factors of ten in parameters lie
-    between what is compared, None where it is not about sizes.
+    between what is compared, None where it is not about sizes. backing: of an estimate on a grid, such
+    as one of weights, the number that must lie above 0 for it to count.
     """
 
     quantity: str
@@ -35,6 +36,7 @@ class Answer:
     margin: float | None = None
     num_trainings: int = 1
     tens: float | None = None
+    backing: Effect | None = None
 
 
 def finding_of(claim: Claim, *, metric: str, context: str, answer: Answer | None, needs: str) -> Finding:
@@ -83,4 +85,8 @@ def finding_of(claim: Claim, *, metric: str, context: str, answer: Answer | None
 def _verdict(claim: Claim, answer: Answer) -> Verdict:
     if answer.margin is not None:
         return verdict_within(answer.estimate, answer.margin)
-    return verdict_by_sign(answer.estimate, expected=claim.expected)
+    if answer.backing is None:
+        return verdict_by_sign(answer.estimate, expected=claim.expected)
+    if verdict_by_sign(answer.backing, expected=1) != "seen":
+        return "not resolved"
+    return verdict_by_sign(answer.estimate, expected=claim.expected, on_a_grid=True)

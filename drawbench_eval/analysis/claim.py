@@ -16,6 +16,8 @@ class Claim:
     control. carries: what would have to carry over from the scenes world for it to matter for photographs.
     sweep: the experiment under conf/experiment that tests it. per_alignment: tested once in each measure of
     alignment. reason: should it go the other way, why that may be, and the sweep whose controls test this.
+    caveat: what else than the mechanism may have made the difference. supports: of a control, the sign by
+    which it speaks for the reason that its sweep tests.
     """
 
     key: str
@@ -27,6 +29,8 @@ class Claim:
     expected: int | None
     per_alignment: bool = True
     reason: tuple[str, str] | None = None
+    caveat: str = ""
+    supports: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ Measured = Literal["alignment", "distance", "spread", "front", "range", "categor
 
 @dataclass(frozen=True, kw_only=True)
 class LevelClaim(Claim):
-    """A statement about values of one setting: `level` against each of `others`, of which the nearest counts.
+    """A statement about values of one setting: `level` against each of `others`, of which the hardest counts.
 
     factor: the setting; levels are its values as text. measured: the alignment, the distance or how far a
     prompt's images are apart at equal guidance, the distance along the front, the range of alignment over the
@@ -68,7 +72,7 @@ class LevelClaim(Claim):
 AUG_LEVEL, ENCODER, PERCENTILE = "model.aug_level", "model.text_encoder", "model.percentile"
 CORRUPTION, LOW_RES_SEED = "model.sr64.corruption", "model.low_res_seed"
 
-GUIDANCE = "stronger guidance"
+GUIDANCE = "guidance, under dynamic thresholding"
 THRESHOLDING = "dynamic thresholding"
 ENCODER_SIZE = "a larger text encoder"
 ENCODER_FAMILY = "a text encoder that learned from text alone"

@@ -12,6 +12,8 @@ from drawbench_eval.analysis.claim import ENCODER_OVER_UNET, Claim
 from drawbench_eval.analysis.control_claims import CLOSING
 from drawbench_eval.analysis.guidance_claims import (
     EARLY,
+    EARLY_NONE,
+    EARLY_STATIC,
     MATCHED,
     NONE_ALIGNMENT,
     NONE_DISTANCE,
@@ -49,7 +51,7 @@ CLAIMS: Mapping[str, Claim] = {
     for claim in (
         *(RISE, EARLY, MATCHED, TURN, PLATEAU, STEEPER, NONE_ALIGNMENT, NONE_DISTANCE),
         *LEVEL_CLAIMS,
-        *(ENCODER_BEFORE_UNET, SR_RISE, SR_DISTANCE, CLOSING),
+        *(ENCODER_BEFORE_UNET, EARLY_STATIC, EARLY_NONE, SR_RISE, SR_DISTANCE, CLOSING),
     )
 }
 """Every claim by its key."""

@@ -12,12 +12,14 @@ import pandas as pd
 
 from drawbench_eval.files import canonical_json
 from drawbench_eval.runs.outside_scores import MADE_ELSEWHERE
-from drawbench_eval.runs.record import RunRecord, read_record
+from drawbench_eval.runs.record import FILE_NAME, RunRecord, read_record
 
 Status = Literal["complete", "failed", "unfinished", "not started"]
 
 TRAINING = "model.training"
 """The setting by which runs of checkpoints are told apart: the name of the training, its folder's."""
+
+_PARTS = ("value", "n", "higher_is_better", "protocol.id", "protocol.values")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +108,24 @@ def read_run(folder: Path) -> Run:
     if record is None:
         reason = "started, but not over"
         return Run(run_id=run_id, label=label, status="unfinished", folder=folder, record=None, reason=reason)
+    _check_metrics(folder / FILE_NAME, record)
     reason = "" if record.status == "complete" else record.error or "no reason recorded"
     return Run(
         run_id=run_id, label=record.label, status=record.status, folder=folder, record=record, reason=reason
     )
+
+
+def _check_metrics(path: Path, record: RunRecord) -> None:
+    """Raises ValueError for the first metric that lacks a part which every number is read with."""
+    for name, entry in record.metrics.items():
+        for key in _PARTS:
+            values: Any = entry
+            for part in key.split("."):
+                if not isinstance(values, Mapping) or part not in values:
+                    raise ValueError(
+                        f"{path}: metrics.{name} has no {key}; evaluate the run again, or write it there"
+                    )
+                values = values[part]
 
 
 def comparable(value: Any) -> Hashable:

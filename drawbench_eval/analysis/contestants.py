@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from drawbench_eval.analysis.collect import (
     MetricInfo,
     Run,
     metric_infos,
-    protocol_of,
     read_run,
     require_one_protocol,
 )
@@ -61,22 +59,7 @@ def read_contestant(name: str, folder: Path) -> Contestant:
         raise ValueError(
             f"compare.sets.{name}: run {folder} is not complete ({run.reason}); evaluate it first"
         )
-    scores = read_scores(run)
-    for metric, entry in run.metrics.items():
-        if metric in scores.columns:
-            scores[metric] = _in_its_unit(metric, entry, scores[metric])
-    return Contestant(name=name, run=run, scores=scores)
-
-
-def _in_its_unit(metric: str, entry: Mapping[str, Any], column: pd.Series) -> pd.Series:
-    """The column in the unit of the value: that of clip_score is the raw cosine, whatever the view."""
-    view = protocol_of(entry)[1].get("view", "cosine")
-    if metric != "clip_score" or view == "cosine":
-        return column
-    from drawbench_eval.metrics.clip_score import viewed
-
-    raw = column.to_numpy(dtype=np.float32)
-    return pd.Series(np.where(np.isnan(raw), np.nan, viewed(raw, str(view))), index=column.index)
+    return Contestant(name=name, run=run, scores=read_scores(run))
 
 
 def make_field(contestants: Sequence[Contestant]) -> Field:

@@ -3,7 +3,7 @@
 Each curve is the polygon through its runs in order of weight. At matched alignment both are read at the same
 levels of the alignment that both reach; along the front each gives the best that it reaches at that level or
 above. Both are averaged over equally spaced levels. Intervals come from resampled prompts, the same for both
-curves, so what prompts and seeds have in common cancels.
+curves, so what prompts and seeds have in common cancels; their draws are widened for the number of prompts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pandas as pd
 from drawbench_eval.analysis.collect import MetricInfo
 from drawbench_eval.analysis.compare_words import p_in_words
 from drawbench_eval.analysis.curves import Curve
-from drawbench_eval.analysis.findings import constant_in_words, in_words
+from drawbench_eval.analysis.findings import FEW_PROMPTS, constant_in_words, in_words
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import Array, Effect, NotPaired
 from drawbench_eval.analysis.pareto import front_at, lowest_at, shared_levels
-from drawbench_eval.analysis.resampled import NUM_DRAWS, resample, two_sided_p
+from drawbench_eval.analysis.resampled import NUM_DRAWS, resample, two_sided_p, widened
 from drawbench_eval.stats.clustered import without_rounding
 from drawbench_eval.stats.multiple import holm
 
@@ -34,8 +34,9 @@ MOST_CURVES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """`first` minus `second` in the distance, averaged over levels of alignment; p is two-sided, `p_holm`
-    corrected over the pairs of one call. `unpaired` is the half-width an interval without pairing would have.
+    """`first` minus `second` in the distance, averaged over levels of alignment; p is two-sided (NaN with
+    fewer than 10 prompts), `p_holm` corrected over the pairs of one call. `unpaired` is the half-width an
+    interval without pairing would have.
     """
 
     estimate: Effect
@@ -79,6 +80,8 @@ class CurvePair:
         said = f"differs from that of {self.second} by {shown}"
         if gap.estimate.ci95 is None or gap.estimate.is_constant:
             return f"{said}, which cannot be tested"
+        if gap.estimate.num_prompts < FEW_PROMPTS:
+            return f"{said}: too few prompts to test"
         if not gap.p_holm < ALPHA:
             return f"{said}: not resolved at this n ({p_in_words(gap.p_holm)})"
         good = (gap.estimate.value > 0) == self.distance.higher_is_better
@@ -144,18 +147,23 @@ def _compare(
     gap = front_at(levels, *observed[0]) - front_at(levels, *observed[1])
     # Pointwise at the observed levels; a draw whose curve does not reach one says nothing there.
     at_levels = [front_at(np.broadcast_to(levels, (num_draws, NUM_LEVELS)), *side) for side in drawn]
-    limits = np.array([_limits(column) for column in (at_levels[0] - at_levels[1]).T])
+    num_prompts = len(resampled.panel.prompt_ids)
+    at_level = widened(gap, at_levels[0] - at_levels[1], num_prompts)
+    limits = np.array([_limits(column) for column in at_level.T])
     own_levels = shared_levels(*drawn, NUM_LEVELS)
     gaps = []
     for read in (lowest_at, front_at):
         value = float((read(levels, *observed[0]) - read(levels, *observed[1])).mean())
-        one, other = (read(own_levels, *side).mean(axis=-1) for side in drawn)
+        one, other = (
+            widened(float(read(levels, *seen).mean()), read(own_levels, *side).mean(axis=-1), num_prompts)
+            for seen, side in zip(observed, drawn, strict=True)
+        )
         # Draws that are all equal but for rounding have no spread, and so neither interval nor p.
         draws = value + without_rounding(one - other - value, np.abs(one) + np.abs(other))
         gaps.append(
             Gap(
                 estimate=resampled.effect(down * value, down * draws),
-                p=two_sided_p(draws),
+                p=two_sided_p(draws, num_prompts),
                 p_holm=np.nan,
                 unpaired=float(1.96 * np.hypot(np.nanstd(one), np.nanstd(other)))
                 if np.isfinite(draws).any()

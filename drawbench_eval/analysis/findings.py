@@ -54,12 +54,13 @@ class Finding:
         return self.selection == "same_samples"
 
 
-def verdict_by_sign(estimate: Effect, *, expected: int | None) -> Verdict:
+def verdict_by_sign(estimate: Effect, *, expected: int | None, on_a_grid: bool = False) -> Verdict:
     """Seen when the interval lies on the expected side (+1 or -1) of zero, opposite on the other side.
 
-    Where nothing is expected (None) it differs when the interval leaves zero out.
+    Where nothing is expected (None) it differs when the interval leaves zero out. A difference without any
+    spread has no error to hold it against, unless it is `on_a_grid`, where equal resamplings are no wonder.
     """
-    if estimate.ci95 is None:
+    if estimate.ci95 is None or (estimate.is_constant and not on_a_grid):
         return "not resolved"
     if expected is None:
         return "differs" if min(estimate.ci95) > 0 or max(estimate.ci95) < 0 else "not resolved"
@@ -69,7 +70,7 @@ def verdict_by_sign(estimate: Effect, *, expected: int | None) -> Verdict:
 
 def verdict_within(estimate: Effect, margin: float) -> Verdict:
     """Seen when the interval lies within +-`margin` (two one-sided tests), opposite when wholly outside."""
-    if estimate.ci95 is None or not margin > 0:
+    if estimate.ci95 is None or estimate.is_constant or not margin > 0:
         return "not resolved"
     low, high = estimate.ci95
     if -margin < low and high < margin:
@@ -83,6 +84,8 @@ def in_words(estimate: Effect, unit: str = "", *, signed: bool = True) -> str:
     value = rounded(estimate.value, digits, signed=signed) + (f" {unit}" if unit else "")
     if estimate.ci95 is None:
         return f"{value} (interval undefined)"
+    if estimate.is_constant:
+        return f"{value} throughout (no spread: no test)"
     low, high = (rounded(bound, digits, signed=signed) for bound in estimate.ci95)
     rough = f", rough: only {estimate.num_prompts} prompts" if estimate.num_prompts < FEW_PROMPTS else ""
     return f"{value} (95 % interval {low} to {high}{rough})"

@@ -93,22 +93,34 @@ def distance_difference_at(first: Run, second: Run, scores: Scores, metric: str)
 @dataclass(frozen=True, kw_only=True)
 class Extremes:
     """Where a curve has its best alignment and its smallest distance; `estimate` is the first minus the
-    second.
+    second, `gain` the alignment at its best weight minus that at the smallest distance.
     """
 
     estimate: Effect
+    gain: Effect
     best_alignment: float
     lowest_distance: float
 
 
 def extremes(curve: Curve, scores: Scores, alignment: str, distance: str) -> Extremes:
-    """The weights of both extremes; the interval comes from resampled prompts, the choice included."""
+    """The weights of both extremes; the interval comes from resampled prompts, the choice included.
+
+    Where alignment is nearly flat its best weight is a matter of chance, and mostly another than that of the
+    distance. Whether it is better there says `gain`, whose best weight each half of the prompts chooses for
+    the other.
+    """
     resampled, [(a, d)], [(a_draws, d_draws)] = _resample([curve], scores, alignment, distance)
     weights = np.array(curve.weights)
     at_best, at_lowest = float(weights[np.argmax(a)]), float(weights[np.argmin(d)])
     draws = weights[np.argmax(a_draws, axis=1)] - weights[np.argmin(d_draws, axis=1)]
-    estimate = resampled.effect(at_best - at_lowest, draws)
-    return Extremes(estimate=estimate, best_alignment=at_best, lowest_distance=at_lowest)
+    panel = _panel(curve.runs, scores, alignment)
+    best, _ = _at_best(panel.values, panel)
+    return Extremes(
+        estimate=resampled.effect(at_best - at_lowest, draws),
+        gain=panel.mean(best - panel.values[:, int(np.argmin(d))]),
+        best_alignment=at_best,
+        lowest_distance=at_lowest,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

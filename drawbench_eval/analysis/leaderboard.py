@@ -51,14 +51,17 @@ class CompareChoices:
             raise ValueError(f"power: {self.power:g}; must lie between alpha and 1")
         owner: dict[str, str] = {}
         for family, metrics in self.families.items():
-            if isinstance(metrics, str):
-                raise ValueError(f"families.{family}: {metrics} is not a list; write {family}: [{metrics}]")
+            if isinstance(metrics, str) or not isinstance(metrics, Sequence):
+                raise ValueError(f"families.{family}: {metrics} is not a list; write {family}: [METRIC, ...]")
             for metric in metrics:
+                if not isinstance(metric, str):
+                    raise ValueError(f"families.{family}: {metric} is not the name of a metric")
                 if metric in owner:
                     raise ValueError(f"families: {metric} stands in {owner[metric]} and in {family}")
                 owner[metric] = family
         for metric, margin in self.equivalence.items():
-            if not (isinstance(margin, int | float) and math.isfinite(margin) and margin > 0):
+            is_number = isinstance(margin, int | float) and not isinstance(margin, bool)
+            if not (is_number and math.isfinite(margin) and margin > 0):
                 raise ValueError(f"equivalence.{metric}: {margin} is not a margin above 0")
 
     def family_of(self, metric: str) -> str:
@@ -198,7 +201,11 @@ def _differences(field_: Field, choices: CompareChoices) -> tuple[Difference, ..
                 continue
             paired = _paired(metric, kind, a, b)
             margin = choices.equivalence.get(metric)
-            tested = equivalence(paired.difference, margin=margin) if margin is not None else None
+            tested = (
+                equivalence(paired.difference, margin=margin, alpha=choices.alpha)
+                if margin is not None
+                else None
+            )
             found.append(
                 Difference(
                     metric=metric,

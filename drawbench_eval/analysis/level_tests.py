@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,13 +15,13 @@ from drawbench_eval.analysis.ablation_levels import Block
 from drawbench_eval.analysis.ablation_words import factor_name
 from drawbench_eval.analysis.answers import Answer
 from drawbench_eval.analysis.claim import LevelClaim, Measured
-from drawbench_eval.analysis.curves import has_metrics
-from drawbench_eval.analysis.findings import in_words, minus
+from drawbench_eval.analysis.curves import Curve, has_metrics
+from drawbench_eval.analysis.findings import decimals, in_words, minus, rounded
 from drawbench_eval.analysis.guidance import Scores
 from drawbench_eval.analysis.measures import measure
 from drawbench_eval.analysis.paired import Effect, make_panel
-from drawbench_eval.analysis.resampled import NUM_DRAWS
-from drawbench_eval.stats.clustered import t_quantile
+from drawbench_eval.analysis.resampled import NUM_DRAWS, recorded
+from drawbench_eval.stats.clustered import t_quantile, without_rounding
 
 SPREAD = "diversity"
 """The metric of how far a prompt's images are apart."""
@@ -51,11 +51,17 @@ class Levels:
         """The levels that there are."""
         return frozenset({self.ablation.baseline, *self.ablation.levels})
 
-    @property
-    def weights(self) -> str:
-        """'w = 1 to 10'."""
-        weights = self.ablation.weights
-        return f"w = {weights[0]:g}" + (f" to {weights[-1]:g}" if len(weights) > 1 else "")
+    def said(self, level: str, other: str, metric: str, digits: int) -> tuple[str, str]:
+        """(' (0.812)', ' (0.723)'): the recorded means of both over the weights that both have."""
+        shared = [
+            (run, self.block.runs[other, seed, weight])
+            for (name, seed, weight), run in self.block.runs.items()
+            if name == level and (other, seed, weight) in self.block.runs
+        ]
+        if not shared or any(not has_metrics(run, [metric]) for pair in shared for run in pair):
+            return "", ""
+        own, others = (float(np.mean([recorded(pair[side], metric) for pair in shared])) for side in (0, 1))
+        return f" ({rounded(own, digits)})", f" ({rounded(others, digits)})"
 
     def effect(self, level: str, other: str, measured: str) -> AblationEffect | None:
         """`level` minus `other`, whichever of them the ablation's baseline is."""
@@ -68,46 +74,47 @@ class Levels:
 
 
 def at_equal_guidance(claim: LevelClaim, levels: Levels) -> Answer | None:
-    """The level against the nearest other in a metric, mean over the guidance weights."""
+    """The level against the hardest other in a metric, mean over the guidance weights."""
     metric = {"distance": levels.distance, "spread": SPREAD}.get(claim.measured, levels.alignment)
-    name = measure(metric).short
-    return _against_nearest(
-        claim, levels, metric, f"At equal guidance ({levels.weights}) the {name}", _MATCHED
+    return _against_hardest(
+        claim, levels, metric, "At equal guidance{} the " + measure(metric).short, _MATCHED
     )
 
 
 def along_front(claim: LevelClaim, levels: Levels) -> Answer | None:
-    """The level's distance along its front against the nearest other's."""
+    """The level's distance along its front against the hardest other's."""
     said = f"Along the front against {measure(levels.alignment).short} the {measure(levels.distance).short}"
-    return _against_nearest(claim, levels, f"{FRONT}, {levels.alignment}", said, _ALONG)
+    return _against_hardest(claim, levels, f"{FRONT}, {levels.alignment}", said, _ALONG)
 
 
-def _against_nearest(
+def _against_hardest(
     claim: LevelClaim, levels: Levels, measured: str, said: str, method: str
 ) -> Answer | None:
-    found = [
-        (other, one)
+    """The level against each other one; that of which the claim is least sure decides, all are told."""
+    found = {
+        other: one
         for other in claim.others
         if (one := levels.effect(claim.level, other, measured)) is not None
-    ]
+    }
     if not found:
         return None
-    sign = claim.expected
-    other, nearest = min(
-        found, key=lambda pair: sign * pair[1].estimate.value if sign else abs(pair[1].estimate.value)
-    )
-    estimate = _together(nearest, len(found))
+    estimates = {other: _together(one, len(found)) for other, one in found.items()}
+    other = min(estimates, key=lambda name: _certainty(estimates[name], claim.expected))
+    estimate, hardest = estimates[other], found[other]
     tens = _tens(claim, other)
-    among = f", the nearest of {len(found)}" if len(found) > 1 else ""
+    rest = "".join(
+        f" From {name} it differs by {in_words(one)}." for name, one in estimates.items() if name != other
+    )
+    own, its = levels.said(claim.level, other, measured, decimals(estimate.value, estimate.ci95))
     per_ten = f", {in_words(scaled(estimate, 1 / tens))} for each factor of ten in parameters" if tens else ""
     return Answer(
         quantity=f"{measured}, {claim.level} minus {other}",
         estimate=estimate,
-        sentence=f"{said} of {_subject(claim)} differs from that of {other}{among} by "
-        f"{in_words(estimate)}{per_ten}.",
+        sentence=f"{said.format(_weights(hardest))} of {_subject(claim)}{own} differs from that of "
+        f"{other}{its} by {in_words(estimate)}{per_ten}.{rest}",
         method=method + (_TOGETHER.format(count=len(found)) if len(found) > 1 else ""),
         selection="fixed",
-        num_trainings=nearest.num_trainings,
+        num_trainings=hardest.num_trainings,
         tens=tens,
     )
 
@@ -125,9 +132,10 @@ def range_over_weights(claim: LevelClaim, levels: Levels) -> Answer | None:
     return Answer(
         quantity=f"range of {metric} over w = {shared[0]:g} to {shared[-1]:g}, {claim.level} minus {other}",
         estimate=estimate,
-        sentence=f"From its worst to its best weight (w = {shared[0]:g} to {shared[-1]:g}) the "
-        f"{measure(metric).short} of {_subject(claim)} moves by {minus(f'{own:.3f}')} and that of {other} by "
-        f"{minus(f'{others:.3f}')}, a difference of {in_words(estimate)}.",
+        sentence=f"Between its best and its worst weight (of w = {shared[0]:g} to {shared[-1]:g}) the "
+        f"{measure(metric).short} of {_subject(claim)} differs by {minus(f'{own:.3f}')} "
+        f"({_best(first, shared, metric)}) and that of {other} by {minus(f'{others:.3f}')} "
+        f"({_best(second, shared, metric)}): wider by {in_words(estimate)}.",
         method=_RANGE,
         selection="split",
     )
@@ -149,7 +157,10 @@ def by_category(claim: LevelClaim, levels: Levels) -> Answer | None:
     frame = levels.scores[scored[0][0].run_id]
     of_prompt = dict(zip(frame["prompt_id"].astype(str), frame["category"].astype(str), strict=True))
     category = np.array([of_prompt[panel.prompt_ids[index]] for index in panel.prompt])
-    means = {str(name): float(gaps[category == name].mean()) for name in np.unique(category)}
+    # Means of thirds and sevenths leave rounding where they are equal.
+    means = {
+        str(name): float(without_rounding(gaps[category == name].mean(), 1.0)) for name in np.unique(category)
+    }
     ahead = sum(value > 0 for value in means.values())
     behind = sum(value < 0 for value in means.values())
     value, ci95 = ahead - behind, _of_categories(ahead, behind)
@@ -185,6 +196,32 @@ def scaled(estimate: Effect, by: float) -> Effect:
 
 def _turned(effect: AblationEffect) -> AblationEffect:
     return replace(effect, estimate=scaled(effect.estimate, -1))
+
+
+def _certainty(estimate: Effect, sign: int | None) -> tuple[float, float]:
+    """How far the interval lies on the claim's side of 0, negative where it is not: small is hard.
+
+    Without a sign (None, 0): how far it lies from 0 on either side.
+    """
+    low, high = estimate.ci95 or (estimate.value, estimate.value)
+    if not sign:
+        return max(low, -high, 0.0), abs(estimate.value)
+    near, far = sorted((sign * low, sign * high))
+    # Wholly on the other side is harder than an interval that only reaches further there.
+    return (far - math.inf if far < 0 else near), sign * estimate.value
+
+
+def _weights(effect: AblationEffect) -> str:
+    """' (w = 1 to 10)': the weights that both levels have."""
+    weights = [weight for weight, _ in effect.at_weight]
+    if not weights:
+        return ""
+    return f" (w = {weights[0]:g}" + (f" to {weights[-1]:g})" if len(weights) > 1 else ")")
+
+
+def _best(curve: Curve, weights: Sequence[float], metric: str) -> str:
+    """'best at w = 3'."""
+    return f"best at w = {max(weights, key=lambda weight: recorded(curve.at(weight), metric)):g}"
 
 
 def _together(effect: AblationEffect, count: int) -> Effect:

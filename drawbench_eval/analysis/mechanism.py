@@ -15,6 +15,8 @@ from drawbench_eval.analysis.findings import Finding
 from drawbench_eval.analysis.guidance import Scores
 from drawbench_eval.analysis.guidance_claims import (
     EARLY,
+    EARLY_NONE,
+    EARLY_STATIC,
     MATCHED,
     NONE_ALIGNMENT,
     NONE_DISTANCE,
@@ -30,6 +32,14 @@ from drawbench_eval.analysis.paired import NotPaired
 _TESTS: Mapping[Claim, tuple[Callable[[Bench], Answer | None], str]] = {
     RISE: (claim_tests.rise, "two weights of one curve"),
     EARLY: (claim_tests.early_minimum, "three weights of one curve and a Fréchet distance"),
+    EARLY_STATIC: (
+        claim_tests.early_minimum_static,
+        "three weights under static thresholding and a Fréchet distance",
+    ),
+    EARLY_NONE: (
+        claim_tests.early_minimum_none,
+        "three weights without thresholding and a Fréchet distance",
+    ),
     MATCHED: (
         claim_tests.matched,
         "a dynamic and a static curve that share a range of alignment, and a Fréchet distance",
@@ -57,7 +67,8 @@ def find(
 ) -> tuple[Finding, ...]:
     """One finding per claim, alignment measure (where alignment enters) and context.
 
-    Only runs that are there are used; a claim that needs others is "not testable with these runs". Of curves
+    Only runs that are there are used; a claim that needs others is "not testable with these runs", a control
+    is left out. Of curves
     over a super-resolution's weight only the claims about that are tested, and where there is one curve.
     """
     of_base = all(curve.weight_key == WEIGHT for curve in curves)
@@ -72,10 +83,12 @@ def find(
                 bench = Bench(
                     context=context, modes=modes, scores=scores, alignment=alignment, distance=distance
                 )
-                metric = alignment or distance or ""
                 try:
                     answer, lacks = test(bench), needs
                 except NotPaired:
                     answer, lacks = None, "runs of the same samples"
+                if answer is None and claim.expected is None:
+                    continue
+                metric = alignment or distance or ""
                 findings.append(finding_of(claim, metric=metric, context=context, answer=answer, needs=lacks))
     return tuple(findings)

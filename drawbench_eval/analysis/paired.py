@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from drawbench_eval.analysis.collect import Run
+from drawbench_eval.analysis.collect import Run, protocol_of
 from drawbench_eval.stats.clustered import clustered_mean
 
 Array = NDArray[np.float64]
@@ -24,7 +25,8 @@ class NotPaired(ValueError):
 
 
 def read_scores(run: Run) -> pd.DataFrame:
-    """The run's scores.parquet: sample_id, prompt_id, category, seed, and a column per metric.
+    """The run's scores.parquet: sample_id, prompt_id, category, seed, and a column per metric in the unit of
+    its value, which the file's own column need not be in (clip_score has the raw cosine there).
 
     Raises ValueError when the file is missing, unreadable, lacks one of these columns or repeats a sample.
     """
@@ -43,7 +45,23 @@ def read_scores(run: Run) -> pd.DataFrame:
         raise ValueError(
             f"{path}: sample {repeated.iloc[0]!r} stands there twice; one row a sample is needed"
         )
+    if "clip_score" in scores.columns and "clip_score" in run.metrics:
+        entry = run.metrics["clip_score"]
+        if "protocol" not in entry:
+            raise ValueError(f"{run.folder / 'run.json'}: metrics.clip_score has no protocol; evaluate again")
+        scores["clip_score"] = _in_its_unit(entry, scores["clip_score"])
     return scores
+
+
+def _in_its_unit(entry: Mapping[str, Any], column: pd.Series) -> pd.Series:
+    """The column of clip_score in the unit of the value: the file has the raw cosine, whatever the view."""
+    view = protocol_of(entry)[1].get("view", "cosine")
+    if view == "cosine":
+        return column
+    from drawbench_eval.metrics.clip_score import viewed
+
+    raw = column.to_numpy(dtype=np.float32)
+    return pd.Series(np.where(np.isnan(raw), np.nan, viewed(raw, str(view))), index=column.index)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
+from scipy.special import stdtr
 
 from drawbench_eval.analysis.collect import Run
+from drawbench_eval.analysis.findings import FEW_PROMPTS
 from drawbench_eval.analysis.measures import INFLUENCES
 from drawbench_eval.analysis.paired import (
     Array,
@@ -29,7 +30,7 @@ from drawbench_eval.analysis.paired import (
 NUM_DRAWS = 2000
 BOOTSTRAP_SEED = 0
 _ENOUGH = 0.95
-_FEW = 10
+_FEW_DRAWS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +88,30 @@ def recorded(run: Run, metric: str) -> float:
     return float(run.metrics[metric]["value"])
 
 
-def two_sided_p(draws: Array) -> float:
-    """A p of a true value of 0 from bootstrap draws [n]: twice the smaller tail, at most 1.
+def widened(value: Array | float, draws: Array, num_prompts: int) -> Array:
+    """Draws about an observed value, with the spread that P prompts leave to be estimated.
+
+    Resampled prompts spread by the P in the sample, sqrt((P - 1) / P) of what the population's do: draws are
+    moved from the value by the inverse. One prompt has no spread to widen.
+    """
+    return value + math.sqrt(num_prompts / max(num_prompts - 1, 1)) * (draws - value)
+
+
+def two_sided_p(draws: Array, num_prompts: int) -> float:
+    """A p of a true value of 0 from bootstrap draws [n] over P prompts: twice the smaller tail, at most 1.
 
     It agrees with the percentile interval: p < 0.05 where that leaves 0 out. Where fewer than 10 draws are in
-    the tail it is the normal law's, if that is smaller: 2,000 draws alone never go below 0.001, which no
-    correction for 50 tests survives. NaN with undefined draws above a twentieth, and where all are equal.
+    the tail it is that of t with P - 1 degrees, if that is smaller: 2,000 draws alone never go below 0.001,
+    which no correction for 50 tests survives. NaN with fewer than 10 prompts, of which resampling finds what
+    is not there too often, with undefined draws above a twentieth, and where all are equal.
     """
     known = draws[~np.isnan(draws)]
-    if len(known) < _ENOUGH * len(draws) or len(known) == 0 or np.ptp(known) == 0:
+    if num_prompts < FEW_PROMPTS or len(known) < _ENOUGH * len(draws) or len(known) == 0:
+        return math.nan
+    if np.ptp(known) == 0:
         return math.nan
     tail = min(int((known <= 0).sum()), int((known >= 0).sum()))
     p = 2 * (tail + 1) / (len(known) + 1)
-    if tail < _FEW:
-        p = min(p, float(2 * ndtr(-abs(known.mean()) / known.std())))
+    if tail < _FEW_DRAWS:
+        p = min(p, float(2 * stdtr(num_prompts - 1, -abs(known.mean()) / known.std())))
     return min(1.0, p)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from drawbench_eval.captioned.source import Captioned
 from drawbench_eval.captioned.usable import Usable, middle_square
+from drawbench_eval.files import digest, sha256_bytes
 from drawbench_eval.images.decode import Pixels
 
 
@@ -31,6 +33,15 @@ class CaptionedData:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of the side, all captions and the first image: the same for prepared and unprepared data.
+
+        Raises ValueError for a first image that cannot be read any more.
+        """
+        captions = [self._source.spoken(int(index)) for index in self._kept]
+        return digest([self._side, captions, sha256_bytes(self.images([0]).tobytes())])
 
     def images(self, indices: Sequence[int]) -> Pixels:
         """uint8 [B, side, side, 3]. Raises ValueError for an image that cannot be read any more."""

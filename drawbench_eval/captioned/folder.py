@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drawbench_eval.captioned.source import CaptionColumns, Captioned
+from drawbench_eval.captioned.source import CaptionColumns, Captioned, file_version
 from drawbench_eval.images.source import FolderSource
 from drawbench_eval.prompts.reading import read_table
 
@@ -49,5 +49,6 @@ def open_folder(path: Path, table: Path | None, columns: CaptionColumns) -> Capt
         location=str(path),
         names=names,
         captions=tuple(captions.values()),
+        version=[file_version(path / name) for name in names],
         read=lambda index: (path / names[index]).read_bytes(),
     )

@@ -40,6 +40,7 @@ def open_dataset(path: str, *, split: str | None, revision: str | None, columns:
     return Captioned(
         location=path,
         names=[f"row {index}" for index in range(len(rows))],
+        version=[getattr(rows, "_fingerprint", "")],
         captions=[_texts(cell) for cell in rows.select_columns([caption])[caption]],
         read=lambda index: _bytes(encoded[index][image]),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from drawbench_eval.captioned.source import CaptionColumns, Captioned
+from drawbench_eval.captioned.source import CaptionColumns, Captioned, file_version
 from drawbench_eval.images.archives import key_and_ending, refuse_early_end
 from drawbench_eval.images.names import IMAGE_SUFFIXES
 
@@ -61,7 +61,11 @@ def open_shards(path: Path, columns: CaptionColumns) -> Captioned:
                 captions.append(_captions(file.fileno(), parts, columns.caption or "txt", place))
                 images.append(_Image(shard, _image(parts, columns.image, place)))
     return Captioned(
-        location=str(path), names=names, captions=captions, read=lambda index: _read(images[index])
+        location=str(path),
+        names=names,
+        captions=captions,
+        version=[file_version(shard) for shard in shards],
+        read=lambda index: _read(images[index]),
     )
 
 

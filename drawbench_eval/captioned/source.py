@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from drawbench_eval.files import digest
 
@@ -16,12 +17,14 @@ class Captioned:
         location: what the user named.
         names: of the images, unique, in the order in which they lie.
         captions: of each, as found: an image may have several, none, and empty ones.
+        version: what changes when an image is replaced, such as sizes and times of files; JSON.
         read: index -> the encoded image; from any thread or process. Raises OSError where it cannot be had.
     """
 
     location: str
     names: Sequence[str]
     captions: Sequence[Sequence[str]]
+    version: Sequence[object]
     read: Callable[[int], bytes]
 
     def __len__(self) -> int:
@@ -33,8 +36,18 @@ class Captioned:
 
     @property
     def identity(self) -> str:
-        """A hash of names and captions; the images themselves are not read."""
-        return digest([list(self.names), [list(captions) for captions in self.captions]])
+        """A hash of names, captions and version; the images themselves are not read."""
+        captions = [list(captions) for captions in self.captions]
+        return digest([list(self.names), captions, list(self.version)])
+
+
+def file_version(path: Path) -> tuple[int, int] | None:
+    """Size and time of change (ns) of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,9 @@ def _agreement(entry: Entry) -> None:
         if found["value"] is not None:
             ci = found["ci95"]
             said.append(f"{measure} {found['value']:.3f}" + (f" [{ci[0]:.3f}, {ci[1]:.3f}]" if ci else ""))
-    print(f"agreement on {entry['question']}{_who(entry)}: {', '.join(said) or 'undefined'}")
+    repeats = entry["num_repeats"]
+    again = f"; {repeats} answers to what the rater had judged before are left out" if repeats else ""
+    print(f"agreement on {entry['question']}{_who(entry)}: {', '.join(said) or 'undefined'}{again}")
 
 
 def _ranking(ranking: Entry) -> None:

@@ -34,9 +34,10 @@ class TrainSettings:
     """One training run.
 
     kind: what is trained. training: its numbers. stage: the network, for kind=stage. initial: weights that a
-    stage starts from, or null. device: where a stage is trained. text_encoder: a folder or one of the
-    packaged encoders. text_cache: whether its states are kept on disk. name: what the result is called.
-    prepare: whether the data is only made ready. package: where a copy goes, or null.
+    stage starts from, or null. device: where a stage is trained. text_encoder: a folder, one of the packaged
+    encoders or a name on the Hub, there at a revision. text_cache: whether its states are kept on disk.
+    name: what the result is called. prepare: whether the data is only made ready. package: where a copy goes,
+    or null.
     """
 
     kind: Literal["t5", "clip_text", "stage", "scorer_image", "scorer_clip"]
@@ -47,6 +48,8 @@ class TrainSettings:
     stage: Mapping[str, Any]
     initial: Path | None
     text_encoder: str
+    text_encoder_revision: str | None
+    text_encoder_precision: Literal["float32", "bfloat16"]
     text_cache: bool
     max_length: int
     device: str
@@ -69,8 +72,7 @@ def train(config: DictConfig) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and (settings.prepare or settings.kind != "stage"):
         raise ValueError("torchrun: only the training of a stage is shared; start this as one process")
     if settings.prepare:
-        prepared = prepare_data(settings.data, _data_folder(settings), _shrink_to(settings.data.side))
-        print(f"prepared: {prepared}", file=sys.stderr)
+        _prepare(settings)
         return
     folder = settings.results / "train" / settings.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,18 @@ def train(config: DictConfig) -> None:
     _probe(settings, folder)
     if settings.package is not None:
         _package(trained, settings.package / trained.name)
+
+
+def _prepare(settings: TrainSettings) -> None:
+    """The images as shards and, where text is cached, the states of all their captions."""
+    from drawbench_eval.generators.device import resolve_device
+
+    folder, shrink = _data_folder(settings), _shrink_to(settings.data.side)
+    prepared = prepare_data(settings.data, folder, shrink)
+    print(f"prepared: {prepared}", file=sys.stderr)
+    if settings.text_cache:
+        captions = captioned_data(settings.data, folder, shrink).every_caption()
+        _cached(_encoder(settings, resolve_device(settings.device), padding=1), captions, settings)
 
 
 def _probe(settings: TrainSettings, folder: Path) -> None:
@@ -183,6 +197,8 @@ def _encoder(settings: TrainSettings, device: str, padding: int) -> TextEncoder:
     part = packaged(settings.text_encoder)
     return load_encoder(
         part if part.is_dir() else settings.text_encoder,
+        revision=settings.text_encoder_revision,
+        precision=settings.text_encoder_precision,
         max_length=settings.max_length,
         device=device,
         pad_to_multiple_of=padding,
@@ -202,7 +218,7 @@ def _data(settings: TrainSettings, encoder: TextEncoder, ranks: Ranks) -> tuple[
                 settings.data, _data_folder(settings), _shrink_to(settings.data.side)
             )
             if settings.text_cache:
-                encoder = _cached(encoder, images.every_caption(), settings.results / "train" / "text")
+                encoder = _cached(encoder, images.every_caption(), settings)
     if ranks.is_first:
         captions = data.captions(range(min(len(data), MEASURED_CAPTIONS)), 0)
         if cut := len(encoder.truncated(captions)):
@@ -214,12 +230,12 @@ def _data(settings: TrainSettings, encoder: TextEncoder, ranks: Ranks) -> tuple[
     return data, encoder
 
 
-def _cached(encoder: TextEncoder, captions: list[str], folder: Path) -> TextEncoder:
+def _cached(encoder: TextEncoder, captions: list[str], settings: TrainSettings) -> TextEncoder:
     """The encoder with its states of these captions on disk; what that costs is said before it starts."""
     from drawbench_eval.runs.progress import show_progress
     from imagen_ref.text.cache import CachedEncoder
 
-    cached = CachedEncoder(encoder, folder)
+    cached = CachedEncoder(encoder, settings.results / "train" / "text")
     with show_progress("encoding captions", total=len(set(captions)), unit="captions") as advance:
         before = 0
 

@@ -21,6 +21,7 @@ from PIL import Image
 from drawbench_eval.features.base import Pixels, checked_rgb, filled_batches
 from drawbench_eval.files import sha256_file
 from drawbench_eval.images.loading import load_ahead
+from drawbench_eval.tf32 import turn_tf32_off
 
 Features = NDArray[np.float32]
 
@@ -118,8 +119,7 @@ class Clip:
     def _loaded(self) -> tuple[Any, Any, Any]:
         import open_clip
 
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        turn_tf32_off()
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(
                 self.settings.model,

@@ -21,6 +21,7 @@ from drawbench_eval.features.base import Pixels, checked_rgb, filled_batches
 from drawbench_eval.features.preprocess import clean
 from drawbench_eval.files import sha256_file
 from drawbench_eval.images.loading import load_ahead
+from drawbench_eval.tf32 import turn_tf32_off
 
 NAME = "facebook/dinov2-large"
 SIDE = 224
@@ -88,8 +89,7 @@ class Dinov2:
         from safetensors import SafetensorError
         from transformers import Dinov2Model
 
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        turn_tf32_off()
         try:
             loaded: Any = Dinov2Model.from_pretrained(
                 self.folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True

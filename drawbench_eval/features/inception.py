@@ -20,6 +20,7 @@ from drawbench_eval.features.base import Pixels, checked_rgb, filled_batches
 from drawbench_eval.features.fast import Forward, forward_of
 from drawbench_eval.features.preprocess import RESIZES, SIDE, preprocess
 from drawbench_eval.images.loading import load_ahead
+from drawbench_eval.tf32 import turn_tf32_off
 from drawbench_eval.weights import WeightsFile, load_state
 
 DIM = 2048
@@ -74,9 +75,7 @@ class Inception:
 
     @cached_property
     def _forward(self) -> Forward:
-        # Products rounded to 10 bits would move a feature by a thousandth.
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        turn_tf32_off()
         example = np.zeros((self._batch_size, 3, SIDE, SIDE), dtype=np.float32)
         return forward_of(pool_network(self.weights), example, runtime=self.runtime, device=self.device)
 

@@ -5,18 +5,26 @@ from typing import Any
 
 import torch
 
+from drawbench_eval.tf32 import turn_tf32_off
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def resolve_device(device: str) -> str:
-    """`auto` is cuda where there is one, else cpu; ValueError for a device that is not there."""
+    """`auto` is cuda where there is one, else cpu; ValueError for a device that is not there.
+
+    Before anything is computed on cuda, TF32 is turned off.
+    """
+    there = torch.cuda.is_available()
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if there else "cpu"
     kind = device.partition(":")[0]
     if kind not in ("cpu", "cuda"):
         raise ValueError(f"device: {device} is not one of auto, cpu, cuda, cuda:N")
-    if kind == "cuda" and not torch.cuda.is_available():
+    if kind == "cuda" and not there:
         raise ValueError(f"device: {device} is not there; write device=cpu or device=auto")
+    if kind == "cuda":
+        turn_tf32_off()
     return device
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,10 +30,11 @@ UNREAD_BY_BASE = ("aug_level", "corruption")
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderFolder:
-    """A Hugging Face folder of a text encoder, and how many tokens of a prompt are kept."""
+    """A Hugging Face folder of a text encoder, the tokens kept of a prompt, and its weights' precision."""
 
     path: Path | None = None
     max_length: int = 128
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,10 @@ class ImagenGenerator:
         self._samplers = settings.samplers(self._files.stages)
         files = self._files.weights()
         self.weights = {name: _checked_sha256(path) for name, path in files.items()}
-        self.identity = _identity(settings, self._samplers, self.weights, precision)
+        self.identity = {
+            **_identity(settings, self._samplers, self.weights, precision),
+            **_encoder_precisions(self._files),
+        }
         kinds = [
             [stage, values.sampler, values.num_steps, values.guidance_weight == 1]
             for stage, values in self._samplers.items()
@@ -320,7 +324,9 @@ def make(settings: ImagenSettings, *, device: str, precision: str) -> ImagenGene
 
 def _source(name: str, folder: EncoderFolder) -> EncoderSource:
     assert folder.path is not None
-    return EncoderSource(name=name, source=packaged(folder.path), max_length=folder.max_length)
+    return EncoderSource(
+        name=name, source=packaged(folder.path), max_length=folder.max_length, precision=folder.precision
+    )
 
 
 def _identity(
@@ -345,6 +351,16 @@ def _identity(
         **short,
         **{f"model.{name}.{key}": value for name, one in said.items() for key, value in one.items()},
         "precision": precision,
+    }
+
+
+def _encoder_precisions(files: CascadeFiles) -> dict[str, str]:
+    """Of the text encoders that are not in float32: runs from before there was a choice keep their hash."""
+    own = {f"stages.{stage}.encoder": source for stage, source in files.own_encoders.items()}
+    return {
+        f"model.{name}.precision": source.precision
+        for name, source in {"encoder": files.encoder, **own}.items()
+        if source.precision != "float32"
     }
 
 

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from drawbench_eval.analysis.curve_pairs import CurvePair, Gap
-from drawbench_eval.analysis.findings import decimals
+from drawbench_eval.analysis.findings import FEW_PROMPTS, decimals
 from drawbench_eval.analysis.fronts import SURE, Front
 from drawbench_eval.analysis.measures import INFLUENCES, measure
 from drawbench_eval.report.blocks import Block, Bullets, DataTable, Paragraph, Picture, Section
@@ -176,7 +176,9 @@ def _pairs_table(data: ReportData) -> Table:
 def _gap_cells(gap: Gap) -> list[Cell]:
     digits = decimals(gap.estimate.value, gap.estimate.ci95)
     unpaired = Cell(text=fixed(gap.unpaired, digits), key=gap.unpaired if gap.unpaired >= 0 else -1.0)
-    return [effect_cell(gap.estimate), unpaired, p_cell(gap.p_holm)]
+    too_few = math.isnan(gap.p_holm) and gap.estimate.num_prompts < FEW_PROMPTS
+    p = Cell(text="too few prompts", key=2.0) if too_few else p_cell(gap.p_holm)
+    return [effect_cell(gap.estimate), unpaired, p]
 
 
 def differences_figure(data: ReportData) -> Drawn:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from drawbench_eval.analysis.assumptions import assumptions
+from drawbench_eval.analysis.claims import CLAIMS
 from drawbench_eval.analysis.collect import MetricInfo, Run, common
 from drawbench_eval.analysis.findings import FEW_PROMPTS, in_series
 from drawbench_eval.analysis.measures import measure
@@ -12,9 +13,10 @@ from drawbench_eval.report.evidence import tested
 from drawbench_eval.report.numbers import setting
 
 SCENES = (
-    "A procedural world of coloured shapes, a model at a quarter of Imagen's side, and scorers trained on "
-    "that world. It can say how the mechanisms behave in a world small enough to check. It says nothing "
-    "about natural images, and neither supports nor refutes the paper's claims about them."
+    "A procedural world of coloured shapes, a base at a quarter of the side of Imagen's (16 against 64) and "
+    "images at a sixteenth (64 against 1024), and scorers trained on that world. It can say how the "
+    "mechanisms behave in a world small enough to check. It says nothing about natural images, and neither "
+    "supports nor refutes the paper's claims about them."
 )
 CHECKPOINTS = (
     "Intervals carry the sampling of prompts and seeds only. Another training run of the same model would "
@@ -82,6 +84,8 @@ def limits_section(data: ReportData) -> Section:
 
 def _limits(data: ReportData) -> list[tuple[str, str]]:
     prompts = min(scores["prompt_id"].nunique() for scores in data.scores.values())
+    told = [CLAIMS[finding.key].caveat for finding in tested(data) if finding.key in CLAIMS]
+    caveats = [text for text in dict.fromkeys(told) if text]
     limits = [
         ("The scenes world.", SCENES, is_scenes(data)),
         ("These checkpoints.", CHECKPOINTS, True),
@@ -92,6 +96,7 @@ def _limits(data: ReportData) -> list[tuple[str, str]]:
             len(tested(data)) > 1,
         ),
         ("The Fréchet distance depends on n.", DEPENDS_ON_N, data.distance is not None),
+        ("What else may be behind it.", " ".join(caveats), bool(caveats)),
         ("Few prompts.", f"Intervals from {prompts} prompts are rough.", prompts < FEW_PROMPTS),
         ("Mixed protocols.", MIXED, data.mixed),
     ]

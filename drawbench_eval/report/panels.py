@@ -17,6 +17,7 @@ from drawbench_eval.report.style import GREY, OTHER, LineStyle
 
 Array = NDArray[np.float64]
 
+LONE_SIZE = 4.0
 MARKER_SIZE = 4.2
 
 _LOG_FROM_RATIO = 6.0
@@ -47,11 +48,16 @@ def arms(value: Array, low: Array, high: Array) -> Array:
     return lengths
 
 
+def lone(at: Array) -> str:
+    """How a grey curve is drawn: a line, and a dot where it is of one point, which no line would show."""
+    return "." if len(at) == 1 else "-"
+
+
 def draw_curve(ax: Axes, at: Array, found: tuple[Array, Array, Array], style: LineStyle) -> None:
     """Values with their intervals (from `values`) over `at`; in the style OTHER thin and without."""
     value, low, high = found
     if style == OTHER:
-        ax.plot(at, value, color=style.color, linewidth=0.6, zorder=1)
+        ax.plot(at, value, lone(at), color=style.color, linewidth=0.6, markersize=LONE_SIZE, zorder=1)
         return
     ax.errorbar(
         at,

@@ -175,8 +175,10 @@ def _agreement(document: RatingsDocument) -> Iterator[tuple[str, str]]:
         if entry["model"] is not None or entry["pair"] is not None:
             continue
         said = [_measure(name, entry[key]) for key, name in names.items() if entry[key]["value"] is not None]
+        repeats = entry.get("num_repeats")
+        again = f"; {repeats} answers to what the rater had judged before are left out" if repeats else ""
         if said:
-            yield f"Agreement on {entry['question']}.", f"{', '.join(said)}."
+            yield f"Agreement on {entry['question']}.", f"{', '.join(said)}{again}."
 
 
 def _measure(name: str, found: Entry) -> str:

@@ -30,13 +30,31 @@ _LEGEND = (
     "measure with its 95 % interval. **Verdict**: *same sign* where the interval lies on the paper's side of "
     "zero (for 0: within a tenth of the rise), *opposite sign* on the other, *not resolved* in the scenes "
     "world where it holds both; the first measure decides, and others that say otherwise stand in italics. "
-    "**n**: images at each point. **Seeds**: training runs of each model; with one, intervals carry prompts "
-    "and sampling seeds only and are about these checkpoints. What each number is stands below."
+    "Each is at 95 %, not corrected for their number. **n**: images at each point. **Seeds**: training runs "
+    "of each model; with one, intervals carry prompts and sampling seeds only and are about these "
+    "checkpoints. What each number is stands below."
 )
 _NO_SIGN = "The paper says nothing of these: a number differs from 0, or it is not resolved."
 _RULE = (
     "Where several reports test a claim, the one with the most images at a point decides; of equals, that of "
-    "the claim's own sweep. What one of several kinds of runs says counts where there is nothing else."
+    "the claim's own sweep. A report that tests it in several kinds of runs apart (such as one for each text "
+    "encoder) decides only where no other tests it. Of all claims guidance_x_threshold_saturated decides "
+    "none, as its world is wrong on purpose; sr_spread, of one base image a prompt, decides only how far its "
+    "super-resolutions differ; guidance_rise, of small weights with more images, only the first two."
+)
+_WORDS = (
+    ("oracle accuracy", "share of images that show what the prompt says, read by a program; 0 to 1"),
+    ("scenes CLIP score", "cosine of image and caption by a CLIP trained on scenes; -1 to 1"),
+    (
+        "Fr\u00e9chet distance",
+        "of generated scenes from drawn ones, in a trained network's features; 0 is best",
+    ),
+    ("w, guidance weight", "1 is no guidance"),
+    ("front", "the smallest distance at each alignment or better, over all guidance weights"),
+    ("aug_level", "noise put on the low-resolution image that super-resolution starts from, and told to it"),
+    ("states", "what a text encoder gives for each word"),
+    ("t5_middle and the like", "text encoders of conf/experiment/scenes; base_t5_middle is the base of one"),
+    ("sr64_efficient", "the super-resolution trained with noise augmentation; sr64_no_augmentation without"),
 )
 
 
@@ -72,7 +90,8 @@ def summary_markdown(folder: Path, recipes: Sequence[Recipe]) -> str:
         raise ValueError(f"summary: {folder} holds no report; make one with drawbench-eval report sweep=NAME")
     summary = summarise([read_findings(folder / name) for name in names])
     abouts = {name: read_about(folder / name) for name in names}
-    lines = ["# What showed in miniature", "", *_plain_words(summary), "", SCENES, "", *_claims(summary)]
+    lines = ["# What showed in miniature", "", *_plain_words(summary), "", SCENES, ""]
+    lines += ["## Words", "", *(f"- **{word}**: {text}." for word, text in _WORDS), "", *_claims(summary)]
     lines += [*_controls(summary), *_reasons(summary), *_in_words(summary), *_elsewhere(summary)]
     lines += _missing(summary, abouts)
     return "\n".join([*lines, *_rebuilding(recipes, abouts)]).rstrip() + "\n"
@@ -135,7 +154,7 @@ def _claims(summary: Summary) -> list[str]:
     rows = [
         (
             one.claim.source,
-            one.claim.text,
+            one.claim.text + (f"<br>*{one.claim.caveat}*" if one.claim.caveat else ""),
             _EXPECTED[one.claim.expected],
             *_ours(one),
             one.claim.carries,
@@ -171,10 +190,32 @@ def _reasons(summary: Summary) -> list[str]:
         said = " ".join(one.findings[0].sentence for one in tested) or f"`{sweep}` has no report yet."
         reports = dict.fromkeys(name for one in tested for name in one.reports)
         told = f" ({', '.join(reports)})" if reports else ""
-        lines.append(f"- {'; '.join(texts)}. A reason that was tested: {why}{told}. {said}")
+        lines.append(
+            f"- {'; '.join(texts)}. A reason that was tested{told}: {why}. {_outcome(tested)} {said}"
+        )
     if None in groups:
         lines.append(f"- No reason was tested for: {'; '.join(groups[None])}.")
     return [*lines, ""]
+
+
+def _outcome(controls: Sequence[Decided]) -> str:
+    """What the controls that test a reason say of it, in their first measure."""
+    told = [
+        (one.claim.supports, one.findings[0])
+        for one in controls
+        if one.claim.supports is not None and one.findings[0].estimate is not None
+    ]
+    if not told:
+        return "Nothing here says whether it holds."
+    speak = [
+        0 if finding.verdict != "differs" else 1 if sign * (finding.estimate or 0.0) > 0 else -1
+        for sign, finding in told
+    ]
+    if all(one > 0 for one in speak):
+        return "The controls speak for it."
+    if any(one < 0 for one in speak):
+        return "The controls speak against it" + (" in part." if any(one > 0 for one in speak) else ".")
+    return "The controls speak for it in part." if any(speak) else "The controls do not resolve it."
 
 
 def _ours(one: Decided) -> tuple[str, str, str, str]:
@@ -286,7 +327,8 @@ def _total(recipes: Sequence[Recipe], abouts: Mapping[str, About]) -> list[str]:
         f"All {len(recipes)} on a laptop-class machine, by their files under `conf/experiment`: "
         f"{duration(sampling)} of sampling and scoring, after {duration(training)} of training on one core, "
         f"where a training that several share is counted in each. On one GPU: {on_gpu}. The runs of the "
-        f"reports that are here recorded {duration(sum(seconds.values()))} of sampling and scoring."
+        f"reports that are here recorded {duration(sum(seconds.values()))} of sampling and scoring, many of "
+        "them beside trainings that took half of the machine or more."
     )
     return [
         said,

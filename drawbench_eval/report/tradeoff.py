@@ -14,12 +14,14 @@ from matplotlib.ticker import MaxNLocator
 from drawbench_eval.report.data import ReportData
 from drawbench_eval.report.labels import place_labels
 from drawbench_eval.report.panels import (
+    LONE_SIZE,
     MARKER_SIZE,
     Array,
     add_legend,
     all_values,
     arms,
     logarithmic,
+    lone,
     set_title,
     settle,
     spans_much,
@@ -118,7 +120,7 @@ def _pareto_panel(
             (float(x), float(y)) for run, x, y in zip(curve.runs, a, d, strict=True) if run.run_id in front
         ]
         if style == OTHER:
-            ax.plot(a, d, color=style.color, linewidth=0.6, zorder=1)
+            ax.plot(a, d, lone(a), color=style.color, linewidth=0.6, markersize=LONE_SIZE, zorder=1)
             continue
         ax.errorbar(
             a,

@@ -77,8 +77,8 @@ def shows_withheld_relation(things: Sequence[Thing]) -> bool:
 class SceneData:
     """`num` rendered scenes, kept in a folder as one array and one file of facts.
 
-    Item k is made from (seed, k, emphasis) alone. The folder is written once, on all
-    cores, and read afterwards; `report` is told how many more are drawn.
+    Item k is made from (seed, k, emphasis) alone, so these and num, side and palette are the data's identity.
+    The folder is written once, on all cores, and read afterwards; `report` is told how many more are drawn.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class SceneData:
                 _render_some, pixels, seed=seed, side=side, palette=palette, emphasis=emphasis
             )
             _render_all(pixels, facts, num=num, side=side, render_some=render_some, report=report)
+        self.identity = f"scenes-{key}"
         self._seed = seed
         self._emphasis = emphasis
         self._pixels: NDArray[np.uint8] = np.load(pixels, mmap_mode="r")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
-from drawbench_eval.stats.clustered import Array, t_quantile
+from drawbench_eval.stats.clustered import Array, t_quantile, without_rounding
 from drawbench_eval.stats.comparisons import check_rankable, read_comparisons
 from drawbench_eval.stats.davidson import fit_davidson, strength_influence
 from drawbench_eval.stats.multiple import holm
@@ -27,8 +27,9 @@ class Ranking:
     """M models with strengths, their intervals [M, 2], and what follows of them.
 
     `win` and `tie` [M, M] are probabilities of the row against the column. `p_values` [M, M] are those of
-    equal strength, by Holm over all pairs; `rank` [M] starts at 1, and `rank_interval` [M, 2] leaves out
-    the ranks that models of other strength (p <= 1 - level) take: all hold together with that level.
+    equal strength, by Holm over all pairs, NaN where the gap has no error; `rank` [M] starts at 1, and
+    `rank_interval` [M, 2] leaves out the ranks that models of other strength (p <= 1 - level) take: all hold
+    together with that level.
     `half_win` [M] are Bradley-Terry strengths with a tie as half a win for either: a second view, shrunken
     where there are ties. `num_raters` is None where errors are clustered by prompt alone.
     """
@@ -61,7 +62,8 @@ def rank_models(
     """Ranks models from judgements [n]: names of a and b, choices 1 (a), 0 (indifferent) or -1 (b).
 
     Errors are clustered by prompts [n], and by raters [n] too where they are given; intervals take t with
-    min(P, R) - 1 degrees of freedom, and are NaN with one cluster. Raises ValueError for what
+    min(P, R) - 1 degrees of freedom, and are NaN with one cluster. Where an error is 0, as when all prompts
+    were answered alike, nothing can be held against it: interval and p are NaN. Raises ValueError for what
     `read_comparisons` and `check_rankable` refuse.
     """
     judged = read_comparisons(models_a, models_b, choices)
@@ -71,17 +73,19 @@ def rank_models(
     size = len(judged.models)
     covariance = two_way_covariance(strength_influence(fitted, judged), prompts, raters)
     degrees = covariance.num_clusters - 1
-    error = np.sqrt(covariance.variance(np.eye(size)))
-    reach = t_quantile(degrees, level) * error
+    variance = covariance.variance(np.eye(size))
+    error = np.sqrt(variance)
+    reach = t_quantile(degrees, level) * np.where(error > 0, error, np.nan)
     p_values = np.full((size, size), np.nan)
     first, second = np.triu_indices(size, 1)
     contrasts = np.eye(size)[first] - np.eye(size)[second]
-    gap, spread = contrasts @ fitted.strengths, np.sqrt(covariance.variance(contrasts))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = (
-            holm(2.0 * stdtr(degrees, -np.abs(gap) / spread)) if degrees > 0 else np.full(len(gap), np.nan)
-        )
-    p_values[first, second] = p_values[second, first] = pairs
+    gap = contrasts @ fitted.strengths
+    # Errors that two models share cancel, but for rounding.
+    spread = np.sqrt(without_rounding(covariance.variance(contrasts), variance[first] + variance[second]))
+    testable = (spread > 0) & (degrees > 0)
+    pairs = np.full(len(gap), np.nan)
+    pairs[testable] = 2.0 * stdtr(degrees, -np.abs(gap[testable]) / spread[testable])
+    p_values[first, second] = p_values[second, first] = holm(pairs)
     below = (p_values <= 1 - level) & (fitted.strengths[:, None] > fitted.strengths[None])
     return Ranking(
         models=judged.models,

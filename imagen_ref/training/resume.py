@@ -7,6 +7,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from imagen_ref.stage import StageConfig
 from imagen_ref.training.config import TrainConfig
 
 CURRENT, PREVIOUS = "training.pt", "training.previous.pt"
+# What a CURRENT that cannot be read is renamed to, so that the next one does not push it over PREVIOUS.
+DAMAGED = "training.damaged.pt"
 # What torch.load raises for a file that is cut short or damaged.
 _DAMAGED = (RuntimeError, EOFError, OSError, KeyError, pickle.UnpicklingError)
 # Settings that change no weights beyond rounding.
@@ -43,12 +46,16 @@ class Run:
         config: how.
         origin: SHA-256 of the weights that it was started from; empty for fresh ones.
         num_images: how many images the data has: with the seed and the step it says what comes next.
+        data: `ImageTextData.identity`; empty where the data does not say.
+        text_cache: whether the encoder's states come from a cache, which rounds them.
     """
 
     stage: StageConfig
     config: TrainConfig
     origin: str
     num_images: int
+    data: str
+    text_cache: bool
 
 
 def save_checkpoint(
@@ -63,7 +70,13 @@ def save_checkpoint(
         "stage": json.dumps(run.stage.to_json(), sort_keys=True),
         "training": asdict(run.config),
         "initial": run.origin,
-        "data": {"num_images": run.num_images, "epoch": epoch, "position": position},
+        "data": {
+            "num_images": run.num_images,
+            "identity": run.data,
+            "text_cache": run.text_cache,
+            "epoch": epoch,
+            "position": position,
+        },
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "average": dict(average),
@@ -82,9 +95,11 @@ def save_checkpoint(
 def resume(folder: Path, run: Run, *, network: Any, optimizer: Any, average: Mapping[str, Tensor]) -> int:
     """Loads the newest checkpoint that can be read, if there is any, and returns the next step.
 
+    A newest one that is damaged becomes `training.damaged.pt`.
+
     Raises:
-        ValueError: when it belongs to another stage, encoder, data, start or settings, and when every
-            checkpoint in the folder is damaged.
+        ValueError: when it belongs to another stage, encoder, data, start or settings, or to text states
+            that were rounded otherwise, and when every checkpoint in the folder is damaged.
     """
     found = _read(folder)
     if found is None:
@@ -95,18 +110,16 @@ def resume(folder: Path, run: Run, *, network: Any, optimizer: Any, average: Map
         raise ValueError(f"{path}: belongs to another stage or encoder; use another folder, or remove it")
     if state.get("initial", "") != run.origin:
         raise ValueError(f"initial: {path} was started from other weights; use those, or another folder")
-    # The first checkpoints do not say how many images there were.
-    num_images = state.get("data", {}).get("num_images", run.num_images)
-    if num_images != run.num_images:
-        raise ValueError(
-            f"data: {run.num_images} images, but {path} was made with {num_images}; use those, or another "
-            "folder"
-        )
+    _check_data(path, state.get("data", {}), run)
     _check_past(path, TrainConfig(**state["training"]), run.config, step)
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     for name, tensor in state["average"].items():
         average[name].copy_(tensor)
+    if path.name == PREVIOUS:
+        # Several ranks may do this at once, and one of them is first.
+        with suppress(FileNotFoundError):
+            (folder / CURRENT).replace(folder / DAMAGED)
     return step
 
 
@@ -134,6 +147,36 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     if damaged:
         raise ValueError(f"{damaged[0]}; remove it to begin anew")
     return None
+
+
+def _check_data(path: Path, before: Mapping[str, Any], run: Run) -> None:
+    """Raises ValueError for other data, and for text states that are rounded otherwise.
+
+    Earlier checkpoints do not say all of it.
+    """
+    num_images = before.get("num_images", run.num_images)
+    if num_images != run.num_images:
+        raise ValueError(
+            f"data: {run.num_images} images, but {path} was made with {num_images}; use those, or another "
+            "folder"
+        )
+    data = before.get("identity", "")
+    if data and run.data and data != run.data:
+        raise ValueError(
+            f"data: {run.data}, but {path} was made with {data}, other images or captions; use those, or "
+            "another folder"
+        )
+    text_cache = before.get("text_cache", run.text_cache)
+    if text_cache != run.text_cache:
+        raise ValueError(
+            f"text_cache: {_written(run.text_cache)}, but {path} was made with {_written(text_cache)}; use "
+            "that, or another folder"
+        )
+
+
+def _written(value: bool) -> str:
+    """As configurations write it."""
+    return "true" if value else "false"
 
 
 def _check_past(path: Path, before: TrainConfig, now: TrainConfig, step: int) -> None:

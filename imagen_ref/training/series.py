@@ -40,18 +40,20 @@ def save_weights(folder: Path, trained: Trained) -> None:
 
 
 def save_in_series(folder: Path, trained: Trained, *, keep: int | None) -> None:
-    """Writes `folder/<name>-<step>.safetensors` and removes the oldest above `keep`."""
+    """Writes `folder/<name>-<step>.safetensors` and removes the oldest above `keep` up to this step.
+
+    Later steps are those of an older training in this folder; they neither count nor go.
+    """
     _save(folder / f"{trained.stage.name}-{trained.step}.safetensors", trained)
     if keep is not None:
-        for old in series(folder, trained.stage.name)[:-keep]:
+        so_far = [path for step, path in _by_step(folder, trained.stage.name) if step <= trained.step]
+        for old in so_far[:-keep]:
             old.unlink()
 
 
 def series(folder: Path, name: str) -> list[Path]:
     """The series of a stage in a folder, by step."""
-    pattern = re.compile(rf"{re.escape(name)}-(\d+)\.safetensors")
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
-    return [path for _, path in sorted(found)]
+    return [path for _, path in _by_step(folder, name)]
 
 
 def behind(path: Path) -> dict[str, int | float]:
@@ -71,6 +73,12 @@ def behind(path: Path) -> dict[str, int | float]:
             if line.endswith("}") and (said := json.loads(line))["step"] == progress["step"]:
                 progress |= {"seconds": said["seconds"]} if "seconds" in said else {}
     return progress
+
+
+def _by_step(folder: Path, name: str) -> list[tuple[int, Path]]:
+    pattern = re.compile(rf"{re.escape(name)}-(\d+)\.safetensors")
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
+    return sorted(found)
 
 
 def _save(path: Path, trained: Trained) -> None:

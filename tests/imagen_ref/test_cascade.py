@@ -229,6 +229,19 @@ class TestFit:
         with pytest.raises(ValueError, match=r"it keeps 8 tokens of a prompt, stage base was .* with 16"):
             Cascade(encoder, [longer])
 
+    def test_an_encoder_in_another_precision_is_refused(self, t5_folder: Path, base: Stage) -> None:
+        full, half = (load_encoder(t5_folder, precision=name) for name in ("float32", "bfloat16"))
+        for given, other in ((full, half), (half, full)):
+            stage = Stage(replace(base.config, text_encoder=other.identity), base.network)
+            Cascade(other, [stage])
+            said, trained = (one.identity.get("precision", "float32") for one in (given, other))
+            message = (
+                rf"text encoder tiny: it is in {said}, stage base was trained with it in {trained}; load it "
+                "with that precision"
+            )
+            with pytest.raises(ValueError, match=message):
+                Cascade(given, [stage])
+
     def test_an_unknown_precision_is_refused(self, encoder: TextEncoder, base: Stage) -> None:
         with pytest.raises(ValueError, match=r"precision='float16' does not exist: write one of float32, b"):
             Cascade(encoder, [base], precision="float16")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imagen_ref.data import Batch, batch_indices, batches, place_in_data
+from imagen_ref.data import AHEAD_BYTES, Batch, batch_indices, batches, made_ahead, place_in_data
 
 
 def epoch_of(num_items: int, batch_size: int, seed: int, epoch: int) -> list[int]:
@@ -74,6 +75,43 @@ def test_rows_of_a_batch_are_that_part_of_it() -> None:
         assert other.indices == one.indices[2:5]
         assert other.captions == one.captions[2:5]
         assert other.images.flatten(1)[:, 0].tolist() == other.indices
+
+
+def test_what_is_made_ahead_is_bounded_by_bytes() -> None:
+    small, paper = 256 * 64 * 64 * 3, 2048 * 1024 * 1024 * 3
+    assert made_ahead(8, batch_bytes=small) == (8, 4)
+    # 200 GB in eight workers, and an eighth of the rows on each of eight GPUs.
+    assert made_ahead(8, batch_bytes=paper) == (1, 1)
+    assert made_ahead(8, batch_bytes=paper // 8) == (8, 1)
+    assert made_ahead(8, batch_bytes=10 * AHEAD_BYTES) == (1, 1)
+    for batch_bytes in range(AHEAD_BYTES // 40, AHEAD_BYTES, AHEAD_BYTES // 40):
+        workers, each = made_ahead(8, batch_bytes=batch_bytes)
+        assert workers * each * batch_bytes <= AHEAD_BYTES
+
+
+def test_a_loader_keeps_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ones:
+        def __len__(self) -> int:
+            return 20
+
+        def images(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+            return np.ones((len(indices), 4, 4, 3), np.uint8)
+
+        def captions(self, indices: Sequence[int], epoch: int) -> list[str]:
+            return [""] * len(indices)
+
+    asked: list[tuple[int, int | None]] = []
+
+    def loader(_data: object, **given: Any) -> list[Batch]:
+        asked.append((given["num_workers"], given["prefetch_factor"]))
+        return []
+
+    monkeypatch.setattr("imagen_ref.data.DataLoader", loader)
+    monkeypatch.setattr("imagen_ref.data.AHEAD_BYTES", 4 * 5 * 48)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    for num_workers, rows in ((0, slice(None)), (2, slice(None)), (2, slice(0, 5)), (8, slice(0, 5))):
+        list(batches(Ones(), 10, steps=range(2), seed=0, num_workers=num_workers, pinned=False, rows=rows))
+    assert asked == [(0, None), (2, 1), (2, 2), (4, 1)]
 
 
 def test_place_in_the_data_counts_whole_batches() -> None:

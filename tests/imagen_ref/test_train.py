@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from plain_images import Plains
 from safetensors.torch import load_file
 
@@ -150,6 +151,29 @@ class TestResume:
         train_stage(base_config, CONFIG, Plains(), encoder, tmp_path)
         lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == list(range(1, 8))
+
+
+@pytest.mark.parametrize("kind", ["base", "sr", "crops"])
+def test_images_that_are_no_multiple_of_the_stage_are_refused(
+    kind: str, base_config: StageConfig, sr_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    class Sized(Plains):
+        def __init__(self, side: int) -> None:
+            self.side = side
+
+        def images(self, indices: Sequence[int]) -> NDArray[np.uint8]:
+            return np.zeros((len(indices), self.side, self.side, 3), np.uint8)
+
+    crops = replace(sr_config, crop_side=8)
+    stage = {"base": base_config, "sr": sr_config, "crops": crops}[kind]
+    config = replace(CONFIG, num_steps=1, warmup_steps=0, decay_steps=0)
+    for side in (stage.side // 2, 3 * stage.side // 2):
+        message = rf"data.side: images of {side} pixels, but stage {stage.name} makes {stage.side}; write"
+        with pytest.raises(ValueError, match=message):
+            train_stage(stage, config, Sized(side), encoder, tmp_path)
+    assert steps_done(tmp_path) == 0
+    train_stage(stage, config, Sized(2 * stage.side), encoder, tmp_path)
+    assert steps_done(tmp_path) == 1
 
 
 def test_what_is_saved(base_config: StageConfig, encoder: TextEncoder, tmp_path: Path) -> None:

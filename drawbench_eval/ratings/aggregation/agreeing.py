@@ -19,7 +19,8 @@ _UNIT = ("prompt_id", "model", "model_a", "model_b", "sample_ids", "sample_ids_a
 class QuestionAgreement:
     """The measures of one question: `model` or `pair` name what it is about, neither where it is about all.
 
-    Choices count as 1, 0, -1 of one side of each pair.
+    Choices count as 1, 0, -1 of one side of each pair. Of a rater's answers about the same thing the first
+    counts, as nobody agrees with himself; `num_repeats` others are left out.
     """
 
     question: str
@@ -31,6 +32,7 @@ class QuestionAgreement:
     interval: Agreement
     fleiss: Agreement
     raw: Agreement
+    num_repeats: int
 
 
 def rater_agreement(selection: Selection, *, seed: int, num_draws: int) -> list[QuestionAgreement]:
@@ -76,7 +78,9 @@ def _of(
     selection: Selection, model: str | None, pair: Pair | None, *, seed: int, num_draws: int
 ) -> QuestionAgreement:
     answers = selection.choices if "choice" in selection.table else selection.values
-    counts = count_ratings(answers, units(selection))
+    unit = units(selection)
+    again = pd.DataFrame({"unit": unit, "rater": selection.table["rater_id"]}).duplicated().to_numpy()
+    counts = count_ratings(answers[~again], unit[~again])
     nominal, ordinal, interval, fleiss, raw = agreement(
         counts, ("nominal", "ordinal", "interval", "fleiss", "raw"), seed=seed, num_draws=num_draws
     )
@@ -90,4 +94,5 @@ def _of(
         interval=interval,
         fleiss=fleiss,
         raw=raw,
+        num_repeats=int(again.sum()),
     )

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from drawbench_eval.ratings.aggregation.selection import Raters, Selection
+from drawbench_eval.ratings.aggregation.selection import Codes, Raters, Selection
 from drawbench_eval.ratings.schema import SAMPLES_SEPARATOR, is_known
-from drawbench_eval.stats.clustered import clustered_mean, share_interval
+from drawbench_eval.stats.clustered import Array, clustered_mean, share_interval
 from drawbench_eval.stats.correlation import Association, correlate
 
 Scope = Literal["all samples", "within prompts", "preferences"]
@@ -114,11 +114,13 @@ def _against(
 ) -> MetricAgainstHuman:
     score, human = items["score"].to_numpy(dtype=float), items["human"].to_numpy(dtype=float)
     prompts = pd.factorize(items["prompt_id"], sort=True)[0]
-    found = correlate(score, human, prompts, seed=seed, within_prompts=scope == "within prompts")
-    accuracy = found.accuracy
     if scope == "preferences":
+        found = correlate(*_both_ways_round(score, human, prompts), seed=seed)
         share = clustered_mean((np.sign(score) == np.sign(human)).astype(float), prompts)
         accuracy = Association(value=share.value, ci95=share_interval(share))
+    else:
+        found = correlate(score, human, prompts, seed=seed, within_prompts=scope == "within prompts")
+        accuracy = found.accuracy
     return MetricAgainstHuman(
         question=selection.question,
         raters=selection.raters,
@@ -132,6 +134,11 @@ def _against(
         num_prompts=found.num_prompts,
         num_unscored=num_unscored,
     )
+
+
+def _both_ways_round(score: Array, human: Array, prompts: Codes) -> tuple[Array, Array, Codes]:
+    """Each preference as a - b and as b - a: which model comes first is by name, and means nothing."""
+    return np.concatenate([score, -score]), np.concatenate([human, -human]), np.tile(prompts, 2)
 
 
 def _items(judged: Selection, runs: Mapping[str, ScoredRun], metric: str) -> pd.DataFrame:

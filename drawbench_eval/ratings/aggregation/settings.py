@@ -87,5 +87,9 @@ class ResultSettings:
 
 
 def _check_margin(name: str, margin: object) -> None:
-    if not isinstance(margin, int | float) or not (math.isfinite(margin) and margin > 0):
+    if (
+        isinstance(margin, bool)
+        or not isinstance(margin, int | float)
+        or not (math.isfinite(margin) and margin > 0)
+    ):
         raise ValueError(f"{name}: {margin} is not above 0, in the question's unit")

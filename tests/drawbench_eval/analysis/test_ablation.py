@@ -198,6 +198,17 @@ def test_unlike_guidance_is_compared_along_the_front_only(made):
     assert [e.measure for e in one.effects] == ["front, score"]
 
 
+def test_a_front_of_few_prompts_is_said_to_be_untested(made):
+    (one,), _ = ablated(made, {"base": BASE, "small": moved(0.0, 1.0)}, n=9)
+    along = effect(one, "small", "front, score")
+    assert math.isnan(along.p_holm)
+    assert math.isnan(along.detectable)
+    assert verdict(along, 0.05) == "too few prompts"
+    said = "untested against base in front against score (too few prompts)"
+    assert said in finding(one, "small")
+    assert said in short_finding(one, "small")
+
+
 @pytest.mark.parametrize(
     ("plan", "message"),
     [

@@ -85,6 +85,14 @@ def test_unlike_protocols_are_refused_and_the_keys_named(copied):
     require_one_protocol(infos)
 
 
+@pytest.mark.parametrize("part", ["protocol", "value", "n", "higher_is_better"])
+def test_a_metric_that_lacks_a_part_is_named_with_its_file(copied, part):
+    path = next(copied.glob("runs/dynamic-w4-*/run.json"))
+    edit(path, lambda record: record["metrics"]["fd_scenes"].pop(part))
+    with pytest.raises(ValueError, match=rf"dynamic-w4-.*run\.json: metrics\.fd_scenes has no {part}"):
+        collect(copied)
+
+
 def test_unlike_units_are_refused(copied):
     path = next(copied.glob("runs/dynamic-w4-*/run.json"))
     edit(path, lambda record: record["metrics"]["fd_scenes"].update(unit="metres"))

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from drawbench_eval.analysis.curve_pairs import compare_curves
+from drawbench_eval.analysis.paired import percentile_interval, prompt_draws
+from drawbench_eval.analysis.resampled import BOOTSTRAP_SEED, NUM_DRAWS
 
 RISING = [(1, 0.0, 10.0), (2, 1.0, 11.0), (4, 2.0, 12.0)]
 
@@ -82,3 +84,30 @@ def test_many_curves_are_each_compared_with_the_first(made):
     levels = {name: shifted(RISING, index) for index, name in enumerate("abcdef")}
     pairs = compared(made, levels)
     assert [(pair.first, pair.second) for pair in pairs] == [(name, "a") for name in "bcdef"]
+
+
+def test_with_few_prompts_there_is_a_rough_interval_and_no_p(made):
+    (pair,) = compared(made, {"a": RISING, "b": shifted(RISING, 2.0)}, noise=0.05, n=9)
+    low, high = pair.front.estimate.ci95
+    assert low < pair.front.estimate.value < high < 0
+    assert np.isnan([pair.matched.p, pair.front.p, pair.front.p_holm]).all()
+    assert "rough: only 9 prompts): too few prompts to test" in pair.sentence
+
+
+def test_intervals_are_widened_for_the_number_of_prompts(made):
+    """Where alignment has no noise the difference is a mean by prompt, and its draws are known."""
+    ends = RISING[::2]
+    _, scores, curves = made.make_sweep({"a": ends, "b": shifted(ends, 2.0)}, n=12, noise=0.3)
+    for key, frame in scores.items():
+        frame["score"] = {"1": 0.0, "4": 2.0}[key[2:]]
+    infos = made.infos("score", "fd_scenes")
+    (pair,) = compare_curves(curves, scores, alignment=infos["score"], distance=infos["fd_scenes"])
+    sides = [sum(scores[f"{name}-{w:g}"]["fd_scenes"] for w, _, _ in ends) / 2 for name in "ab"]
+    drawn = prompt_draws(12, NUM_DRAWS, seed=BOOTSTRAP_SEED) @ (sides[0] - sides[1]).to_numpy() / 12
+    expected = -2.0 + np.sqrt(12 / 11) * np.array(percentile_interval(drawn))
+    assert pair.matched.estimate.ci95 == pytest.approx(expected)
+    assert pair.front.estimate.ci95 == pytest.approx(expected)
+    apart = 1.96 * np.sqrt(12 / 11 * sum(np.square(side).mean() / 12 for side in sides))
+    assert pair.matched.unpaired == pytest.approx(apart, rel=0.1)
+    # Halfway the band is about the same number.
+    assert (pair.low[10], pair.high[10]) == pytest.approx(expected)

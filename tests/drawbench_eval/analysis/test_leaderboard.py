@@ -81,6 +81,36 @@ def test_equivalence_only_where_a_margin_was_given(field):
     assert verdicts["scenes_accuracy", "plain", "curbed"] is None
 
 
+def test_equivalence_is_claimed_at_the_alpha_of_all_tests(field):
+    """The two-sided 1 - 2 alpha interval decides: a margin between those of two alphas tells them apart."""
+    scores = {one.name: one.scores for one in field.contestants}
+    found = mean_difference(scores["plain"], scores["curbed"], "scenes_clip_score").difference
+    ends = [max(map(abs, found.interval(1 - 2 * alpha))) for alpha in (0.05, 0.005)]
+    margin = sum(ends) / 2
+    verdicts = []
+    for alpha in (0.05, 0.005):
+        choices = CompareChoices(equivalence={"scenes_clip_score": margin}, alpha=alpha)
+        board = make_leaderboard(field, choices)
+        verdicts.append(differences_in(board, "scenes_clip_score")[0].equivalent)
+    assert verdicts == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"families": {"x": 3}}, r"families.x: 3 is not a list; write x: \[METRIC"),
+        ({"families": {"x": "fd_scenes"}}, "families.x: fd_scenes is not a list"),
+        ({"families": {"x": {"fd_scenes": 1}}}, "families.x: .* is not a list"),
+        ({"families": {"x": [["kid"]]}}, r"families.x: \['kid'\] is not the name of a metric"),
+        ({"equivalence": {"fd_scenes": True}}, "equivalence.fd_scenes: True is not a margin above 0"),
+        ({"equivalence": {"fd_scenes": "1"}}, "equivalence.fd_scenes: 1 is not a margin above 0"),
+    ],
+)
+def test_choices_of_another_kind_are_refused_by_key(choices, said):
+    with pytest.raises(ValueError, match=said):
+        CompareChoices(**choices)
+
+
 def test_order_is_by_the_metrics_own_direction(field, board):
     assert board.order[0] == "strong"
     by_distance = make_leaderboard(field, CompareChoices(order_by="fd_scenes"))

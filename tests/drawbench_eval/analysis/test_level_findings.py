@@ -165,7 +165,13 @@ def test_an_effect_that_an_ablation_holds_is_not_computed_again(made, monkeypatc
     finding = one(findings(made, runs, scores, [held]), claim.key)
     (effect,) = [e for e in held.effects if (e.level, e.measure) == ("t5_large", "score")]
     assert (finding.estimate, finding.ci95) == (effect.estimate.value, effect.estimate.ci95)
-    assert "text encoder t5_large differs from that of t5_small by +0." in finding.sentence
+    means = [
+        np.mean([scores[f"{name}-{w}-0"]["score"] for w in WEIGHTS]) for name in ("t5_large", "t5_small")
+    ]
+    assert (
+        f"(w = 1 to 4) the score of text encoder t5_large ({means[0]:.3f}) differs from that of t5_small "
+        f"({means[1]:.3f}) by +0."
+    ) in finding.sentence
     tens = math.log10(claim.parameters["t5_large"] / claim.parameters["t5_small"])
     assert finding.tens == pytest.approx(tens)
     assert f", +{finding.estimate / tens:.3f} (95 % interval" in finding.sentence
@@ -186,14 +192,15 @@ def test_the_baseline_may_be_either_side(made):
     assert by_claim.verdict == finding.verdict == "seen"
 
 
-def test_of_several_others_the_nearest_counts_with_an_interval_for_all(made):
+def test_of_several_others_the_hardest_counts_with_an_interval_for_all(made):
     claim = CLAIMS["conditioning_alignment"]
     runs, scores = sweep(made, claim, 1)
     for run in runs:
         if "attention" in run.run_id:
             scores[run.run_id]["score"] += 0.1
     finding = one(findings(made, runs, scores), claim.key)
-    assert "base_attention_pooling, the nearest of 2" in finding.sentence
+    assert "differs from that of base_attention_pooling" in finding.sentence
+    assert "From base_mean_pooling it differs by +0." in finding.sentence
     gaps = np.mean(
         [
             scores[f"base_t5_middle-{w}-0"]["score"] - scores[f"base_attention_pooling-{w}-0"]["score"]
@@ -205,14 +212,59 @@ def test_of_several_others_the_nearest_counts_with_an_interval_for_all(made):
     assert "2 differences together" in finding.method
 
 
-def test_of_a_control_the_nearest_is_the_nearest_to_zero_on_whichever_side(made):
+def test_what_is_not_resolved_against_one_of_several_others_is_not_seen(made):
+    """Further away by its mean, but nearer by its interval: that decides."""
+    claim = CLAIMS["conditioning_alignment"]
+    runs, scores = sweep(made, claim, 1)
+    noise = np.random.default_rng(0).normal(0, 20, len(next(iter(scores.values()))))
+    for run in runs:
+        if "attention" in run.run_id:
+            scores[run.run_id]["score"] += noise - noise.mean() - 0.1
+    finding = one(findings(made, runs, scores), claim.key)
+    assert "differs from that of base_attention_pooling" in finding.sentence
+    assert finding.verdict == "not resolved"
+
+
+def test_an_other_that_is_resolved_to_be_better_decides_over_one_that_is_not(made):
+    claim = CLAIMS["conditioning_alignment"]
+    runs, scores = sweep(made, claim, 1)
+    noise = np.random.default_rng(0).normal(0, 20, len(next(iter(scores.values()))))
+    for run in runs:
+        if "attention" in run.run_id:
+            scores[run.run_id]["score"] += noise - noise.mean()
+        if "mean_pooling" in run.run_id:
+            scores[run.run_id]["score"] += 1.0
+    finding = one(findings(made, runs, scores), claim.key)
+    assert "differs from that of base_mean_pooling" in finding.sentence
+    assert finding.verdict == "opposite"
+
+
+def test_of_a_control_the_nearest_to_zero_decides_on_whichever_side(made):
     claim = CLAIMS["conditioning_unguided_distance"]
     runs, scores = sweep(made, claim, -1)
     for run in runs:
         if "attention" in run.run_id:
             run.record.metrics["fd_scenes"]["value"] -= 0.1
     finding = one(findings(made, runs, scores), claim.key)
-    assert "base_attention_pooling, the nearest of 2" in finding.sentence, finding.sentence
+    assert " differs from that of base_attention_pooling" in finding.sentence, finding.sentence
+
+
+def test_the_weights_that_are_said_are_those_that_both_have(made):
+    claim = CLAIMS["encoder_size_alignment"]
+    runs, scores = sweep(made, claim, 1, levels=("t5_small", "t5_middle", "t5_large"))
+    few = [run for run in runs if "t5_small" not in run.run_id or run.factors["model.guidance_weight"] < 4]
+    finding = one(findings(made, few, scores), claim.key)
+    assert finding.sentence.startswith(f"At equal guidance (w = 1 to {sorted(WEIGHTS)[-2]:g}) ")
+
+
+def test_a_difference_without_spread_is_not_tested(made):
+    claim = CLAIMS["encoder_size_alignment"]
+    runs, scores = sweep(made, claim, 1, levels=("t5_small", "t5_large"))
+    for run in runs:
+        scores[run.run_id]["score"] = 1.0 if "large" in run.run_id else 0.0
+    finding = one(findings(made, runs, scores), claim.key)
+    assert finding.verdict == "not resolved"
+    assert "by +1 throughout (no spread: no test)" in finding.sentence
 
 
 def test_a_level_that_is_missing_is_said_and_nothing_is_made_up(made):
@@ -274,9 +326,10 @@ def test_a_claim_of_the_super_resolution_is_made_over_its_own_weight(made):
     claim = CLAIMS["aug_level_range"]
     runs, scores = sweep(made, claim, 1)
     finding = one(findings(made, runs, scores), claim.key)
-    assert "From its worst to its best weight (w = 1 to 4) the score of aug level 0.4 moves by" in (
-        finding.sentence
+    assert finding.sentence.startswith(
+        "Between its best and its worst weight (of w = 1 to 4) the score of aug level 0.4 differs by 1.0"
     )
+    assert "(best at w = 4) and that of 0 by 0.7" in finding.sentence
     # Of weights that were not swept nothing is known.
     few = [run for run in runs if run.factors["model.sr64.guidance_weight"] == 1]
     assert one(findings(made, few, scores), claim.key).verdict == "not testable with these runs"

@@ -58,6 +58,22 @@ def test_an_image_that_broke_since_it_was_looked_at_stops_by_name(source: Captio
         data.images([2])
 
 
+def test_identity_is_that_of_captions_side_and_the_first_image(tmp_path: Path) -> None:
+    def identity(folder: Path, side: int = made.SIDE) -> str:
+        source = open_folder(folder, None, CaptionColumns())
+        found = usable(source, folder / "usable.json", min_side=made.SIDE)
+        return CaptionedData(source, found, shrink=shrink, side=side).identity
+
+    one, same, other_image, other_caption = (
+        made.write_folder(tmp_path / name) for name in ("one", "same", "image", "caption")
+    )
+    (other_image / "a.png").write_bytes(made.encoded("c.png"))
+    table = other_caption / "captions.csv"
+    table.write_text(table.read_text().replace("second of b", "third of b"))
+    assert identity(one) == identity(same)
+    assert len({identity(one), identity(other_image), identity(other_caption), identity(one, 15)}) == 4
+
+
 def test_nothing_usable_is_refused(source: Captioned, tmp_path: Path) -> None:
     found = usable(source, tmp_path / "usable.json", min_side=1000)
     with pytest.raises(ValueError, match=r"folder has no image to train on; 9 of 9 images are left out"):
@@ -80,6 +96,9 @@ class TestPrepared:
         for epoch in range(2):
             assert prepared.captions(range(4), epoch) == direct.captions(range(4), epoch)
         assert np.array_equal(prepared.images(range(4)), direct.images(range(4)))
+        assert prepared.identity != direct.identity  # they name other sides here
+        small = CaptionedData(source, found, shrink=shrink, side=8)
+        assert prepared.identity == small.identity
 
     def test_a_stopped_one_continues_and_ends_with_the_same_bytes(
         self, source: Captioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,8 +1,10 @@
 """Folder, shards and dataset give the same images and captions, and the same complaints."""
 
 import io
+import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import captioned_images as made
@@ -67,7 +69,7 @@ def test_what_cannot_be_used_is_counted_and_named(make: Open, tmp_path: Path) ->
     assert "tiny.png" in record.read_text() or "tiny" in record.read_text() or "row 6" in record.read_text()
     # The record stands for the images from then on.
     again = usable(
-        Captioned(location="", names=source.names, captions=source.captions, read=lambda _: b""),
+        replace(source, read=lambda _: b""),
         record,
         min_side=made.SIDE,
     )
@@ -75,13 +77,38 @@ def test_what_cannot_be_used_is_counted_and_named(make: Open, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("make", SOURCES)
-def test_identity_is_that_of_names_and_captions(make: Open, tmp_path: Path) -> None:
-    one, other = make(tmp_path / "one"), make(tmp_path / "other")
-    assert one.identity == other.identity
-    changed = Captioned(
-        location="", names=one.names, captions=[["x"], *list(one.captions)[1:]], read=one.read
+def test_identity_is_that_of_names_captions_and_version(make: Open, tmp_path: Path) -> None:
+    source = make(tmp_path)
+    assert replace(source, location="elsewhere", read=lambda _: b"").identity == source.identity
+    others = (
+        replace(source, names=["x", *list(source.names)[1:]]),
+        replace(source, captions=[["x"], *list(source.captions)[1:]]),
+        replace(source, version=["x", *list(source.version)[1:]]),
     )
-    assert changed.identity != one.identity
+    assert len({source.identity, *(other.identity for other in others)}) == 4
+
+
+def test_a_replaced_image_is_another_source(tmp_path: Path) -> None:
+    folder, shards = made.write_folder(tmp_path / "folder"), made.write_shards(tmp_path / "shards")
+    for opened, file in (
+        (lambda: open_folder(folder, None, CaptionColumns()), folder / "cut.png"),
+        (lambda: open_shards(shards, CaptionColumns(caption="texts")), shards / "1.tar"),
+    ):
+        before = opened().identity
+        assert opened().identity == before
+        # Of the same size, only later.
+        os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+        later = opened().identity
+        file.write_bytes(file.read_bytes() + bytes(512))
+        assert len({before, later, opened().identity}) == 3
+
+
+def test_a_dataset_of_other_images_is_another_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = a_dataset(tmp_path / "before").identity
+    assert a_dataset(tmp_path / "same").identity == before
+    encoded = made.encoded
+    monkeypatch.setattr(made, "encoded", lambda name: encoded("a.png" if name == "c.png" else name))
+    assert a_dataset(tmp_path / "after").identity != before
 
 
 class TestFolder:

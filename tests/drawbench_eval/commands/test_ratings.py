@@ -162,6 +162,10 @@ MISTAKES = [
     (("paths=[pairwise.csv]", "families={a: [b]}"), "families: b is none of the questions in these ratings"),
     (("paths=[pairwise.csv]", "families={a: b}"), "families.a: b is not a list of questions"),
     (("paths=[pairwise.csv]", "on_par.margins={alignment: -1}"), "on_par.margins.alignment: -1 is not above"),
+    (
+        ("paths=[pairwise.csv]", "on_par.margins={alignment: true}"),
+        "on_par.margins.alignment: True is not above",
+    ),
     (("paths=[pairwise.csv]", "clusters=[prompt]"), "clusters[0]: prompt is not one of prompts, raters"),
     (("paths=[pairwise.csv]", "allow.number=-1"), "allow.number: -1 rejected rows cannot be allowed"),
     (("paths=[pairwise.csv]", "label=a/b"), "label: 'a/b' is no name for a folder"),

@@ -64,7 +64,7 @@ def test_the_page_says_in_plain_words_which_mechanisms_showed(tmp_path: Path) ->
         "8 findings of the Imagen paper were tested in the scenes world: 2 with the same sign, 1 with the "
         "opposite one, 5 not resolved. 22 more were not tested yet."
     )
-    assert "- **Showed**: stronger guidance (2 same sign)." in first[2]
+    assert "- **Showed**: guidance, under dynamic thresholding (2 same sign)." in first[2]
     assert "- **Went the other way**: dynamic thresholding (1 opposite sign, 5 not resolved)." in first[2]
     assert "a larger text encoder (3)" in first[2]
     assert "neither supports nor refutes the paper's claims" in first[3]
@@ -76,12 +76,15 @@ def test_what_went_the_other_way_has_the_reason_that_was_tested(tmp_path: Path) 
     section = page.split("## Where it went the other way")[1].split("##")[0]
     assert (
         "- At matched alignment the dynamic curve lies at or below the static one. A reason that was tested: "
-        "dynamic thresholding clips less than static does, and without thresholding nothing is clipped. "
-        "`percentile_x_guidance` has no report"
+        "dynamic thresholding divides all pixels by their percentile, which turns the flat colours of scenes "
+        "grey; static and none divide by nothing, and a smaller percentile by less. Nothing here says "
+        "whether it holds. `percentile_x_guidance` has no report"
     ) in section
     assert "- No reason was tested for: Under static thresholding alignment turns down at large" in section
     committed = page_of(REPORTS).split("## Where it went the other way")[1].split("##")[0]
-    assert "(percentile_x_guidance). At equal guidance" in committed
+    assert "A reason that was tested (percentile_x_guidance): dynamic" in committed
+    assert "by less. The controls speak for it. At equal guidance" in committed
+    assert "The controls do not resolve it." in committed
     shutil.copytree(REPORTS / "sr_guidance", tmp_path / "one" / "sr_guidance")
     assert "went the other way" not in page_of(tmp_path / "one")
 
@@ -99,7 +102,7 @@ def test_a_mechanism_that_showed_and_did_not_is_called_both(tmp_path: Path) -> N
 )
 def test_all_of_one_kind_leave_the_other_kinds_out(tmp_path: Path, verdict: str, said: str) -> None:
     plain_words = page_of(changed(tmp_path, others=verdict)).split("\n\n")[2]
-    assert f"{said}: stronger guidance (2 " in plain_words
+    assert f"{said}: guidance, under dynamic thresholding (2 " in plain_words
     assert [line.split(":")[0] for line in plain_words.splitlines()] == [
         f"- {said}", "- **Without a report yet**"
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """`drawbench-eval train` on tiny stages: which data and settings it takes, what it says and leaves."""
 
 import json
+import os
 from pathlib import Path
 
 import captioned_images as made
@@ -10,7 +11,7 @@ from safetensors.torch import load_file
 from tiny_t5 import make_t5
 
 from imagen_ref.checkpoint import read_training
-from imagen_ref.stage import Stage
+from imagen_ref.stage import Stage, read_stage_config
 
 NETWORK = (
     "stage.network.kind=efficient_unet",
@@ -65,15 +66,43 @@ def test_prepared_images_are_found_and_train_the_same_weights(train: Run, tmp_pa
     assert prepared.code == 0, prepared.err
     assert LEFT_OUT in prepared.err
     assert not (tmp_path / "prepared" / "train" / "tiny").exists()
-    # The images themselves are not needed any more, and the counts are said again.
+    # The images themselves are not read any more, and the counts are said again.
     for name in made.GOOD:
-        (tmp_path / "photos" / name).write_bytes(b"")
+        image = tmp_path / "photos" / name
+        found = image.stat()
+        image.write_bytes(bytes(found.st_size))
+        os.utime(image, ns=(found.st_atime_ns, found.st_mtime_ns))
     result = train(*FOLDER, "results=prepared")
     assert result.code == 0, result.err
     assert LEFT_OUT in result.err
     assert "prepared images: " in result.err
     direct, again = (tmp_path / name / "train/tiny/tiny.safetensors" for name in ("direct", "prepared"))
     assert again.read_bytes() == direct.read_bytes()
+
+
+def test_a_repaired_image_is_looked_at_again(train: Run, tmp_path: Path) -> None:
+    made.write_folder(tmp_path / "photos")
+    assert LEFT_OUT in train(*FOLDER, "prepare=true").err
+    (tmp_path / "photos" / "cut.png").write_bytes(made.encoded("a.png"))
+    result = train(*FOLDER)
+    assert result.code == 0, result.err
+    assert "4 of 9 images are left out" in result.err
+
+
+def test_a_training_goes_on_across_a_preparation_and_not_with_other_images(
+    train: Run, tmp_path: Path
+) -> None:
+    made.write_folder(tmp_path / "photos")
+    assert train(*FOLDER).code == 0
+    assert train(*FOLDER, "prepare=true").code == 0
+    more = ("training.num_steps=3", "training.decay_steps=0")
+    result = train(*FOLDER, *more)
+    assert result.code == 0, result.err
+    assert "prepared images: " in result.err
+    (tmp_path / "photos" / "a.png").write_bytes(made.encoded("c.png"))
+    result = train(*FOLDER, "training.num_steps=4", "training.decay_steps=0")
+    assert result.code == 2
+    assert "other images or captions; use those, or another folder" in result.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("kind", ["webdataset", "hf"])
@@ -106,6 +135,25 @@ def test_a_text_cache_trains_the_same_but_for_rounding(train: Run, tmp_path: Pat
     for name, tensor in direct.items():
         # Two steps of Adam: no weight moves further than twice the rate.
         assert (cached[name].float() - tensor.float()).abs().max() < 4e-3
+
+
+def test_a_preparation_fills_the_text_cache_too(train: Run, tmp_path: Path) -> None:
+    made.write_folder(tmp_path / "photos")
+    result = train(*FOLDER, "prepare=true", "text_cache=true")
+    assert result.code == 0, result.err
+    assert "5 captions to encode" in result.err
+    assert not (tmp_path / "results/train/tiny").exists()
+    result = train(*FOLDER, "text_cache=true")
+    assert result.code == 0, result.err
+    assert "0 captions to encode" in result.err
+
+
+def test_the_encoders_precision_stands_in_the_checkpoint(train: Run, tmp_path: Path) -> None:
+    made.write_folder(tmp_path / "photos")
+    result = train(*FOLDER, "text_encoder_precision=bfloat16")
+    assert result.code == 0, result.err
+    stage = read_stage_config(tmp_path / "results/train/tiny/tiny.safetensors")
+    assert stage.text_encoder["precision"] == "bfloat16"
 
 
 def test_the_levels_of_an_ablation_are_trained_by_one_command(train: Run, tmp_path: Path) -> None:
@@ -159,6 +207,11 @@ class TestSettings:
         (("data.side=23",), "data.path: photos has no image to train on; 9 of 9 images are left out"),
         (("prepare=true", "data.kind=scenes"), "prepare: scenes are rendered at their side already"),
         (("text_cache=true", "data.kind=scenes", "data.num=2"), "text_cache: scenes are worded anew"),
+        (("text_encoder_revision=v1",), "text encoder t5: a folder has no revision 'v1'; leave it out"),
+        (
+            ("text_encoder_precision=float16",),
+            "text_encoder_precision: float16 is not one of float32, bfloat16",
+        ),
         (("training.batch_size=8",), "training data: 4 images are fewer than one batch of 8"),
     ],
 )

@@ -44,3 +44,23 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == "cuda"
+
+
+def test_on_cuda_float32_is_float32_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
+
+    def allowed(device: str) -> list[bool]:
+        for switch in switches:
+            switch.allow_tf32 = True
+        resolve_device(device)
+        return [switch.allow_tf32 for switch in switches]
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    try:
+        assert allowed("cpu") == [True, True]
+        for device in ("auto", "cuda", "cuda:0"):
+            assert allowed(device) == [False, False]
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value

@@ -1,5 +1,7 @@
 """Cascades of one to three stages, with one text encoder or several."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,39 @@ def test_a_corruption_is_said_where_there_is_one(folder: Path) -> None:
     assert (
         _generator(folder, "base", "sr64", base=replace(ONE_STEP, corruption=0.2)).identity == usual.identity
     )
+
+
+def test_an_encoders_precision_is_said_where_it_is_another(folder: Path, tmp_path: Path) -> None:
+    def identity(base: Any, sr64: Any) -> dict[str, Any]:
+        encoder = EncoderFolder(path=folder / "t5_middle", max_length=6, precision=base)
+        own = replace(encoder, precision=sr64)
+        part = StagePart(path=folder / "sr64.safetensors", encoder=own)
+        return dict(_generator(folder, "base", encoder=encoder, stages={"sr64": part}).identity)
+
+    usual = identity("float32", "float32")
+    assert not any(key.endswith("encoder.precision") for key in usual)
+    of_base = {"model.encoder.precision": "bfloat16"}
+    of_sr64 = {"model.stages.sr64.encoder.precision": "bfloat16"}
+    assert identity("bfloat16", "float32") == {**usual, **of_base}
+    assert identity("bfloat16", "bfloat16") == {**usual, **of_base, **of_sr64}
+    # The stages were trained with it in float32.
+    half = EncoderFolder(path=folder / "t5_middle", max_length=6, precision="bfloat16")
+    with pytest.raises(ValueError, match=r"it is in bfloat16, stage base was trained with it in float32"):
+        _images(_generator(folder, "base", encoder=half))
+    # That of a cascade.json too.
+    shutil.copytree(folder, tmp_path / "copy")
+    about = json.loads((folder / "cascade.json").read_text())
+    about["text_encoders"]["t5_middle"]["precision"] = "bfloat16"
+    (tmp_path / "copy" / "cascade.json").write_text(json.dumps(about))
+    whole, changed = (
+        make(
+            ImagenSettings(path=str(path), text_encoder="t5_middle", base=ONE_STEP, sr64=ONE_STEP),
+            device="cpu",
+            precision="float32",
+        ).identity
+        for path in (folder, tmp_path / "copy")
+    )
+    assert changed == {**whole, **of_base}
 
 
 def test_what_does_not_fit_is_named(folder: Path) -> None:

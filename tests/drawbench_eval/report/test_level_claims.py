@@ -80,7 +80,7 @@ def test_a_sweep_of_a_super_resolutions_weight_has_curves_over_it(levels):
     assert levels.title == "Sr64 guidance weight and aug level"
     assert levels.fronts
     (wider, _) = of(levels, "aug_level_range")
-    assert "of aug level 0.4 moves by" in wider.sentence
+    assert "of aug level 0.4 differs by" in wider.sentence
     assert {finding.key for finding in levels.findings} == {
         "aug_level_range",
         "aug_level_range_early",
@@ -114,7 +114,7 @@ def test_trainings_are_levels_of_an_ablation(trainings):
     (ablation,) = trainings.ablations
     assert ablation.plan.factor == "model.training"
     (aligned, _) = of(trainings, "unet_size_alignment")
-    assert "training base_large differs from that of base_small by" in aligned.sentence
+    assert "training base_large (0.24" in aligned.sentence
     assert "for each factor of ten in parameters" in aligned.sentence
     assert aligned.tens == pytest.approx(0.8668, abs=1e-4)
 

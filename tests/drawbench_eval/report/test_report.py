@@ -17,6 +17,8 @@ from drawbench_eval.analysis.curves import THRESHOLD
 from drawbench_eval.analysis.selection import Choice
 from drawbench_eval.report import load_sweep, write_report
 from drawbench_eval.report.blocks import DataTable, Gallery, Pairs, Picture, Report, Section
+from drawbench_eval.report.bundle import unpack, write_bundle
+from drawbench_eval.report.category_bars import bar_settings, category_bars
 from drawbench_eval.report.document import as_json, to_pdf
 from drawbench_eval.report.grids import make_grids
 from drawbench_eval.report.html import to_html
@@ -289,6 +291,34 @@ def test_one_metric_alone_makes_a_report(results, tmp_path):
     assert report.title == "Only the distance"
     assert report.pictures()[0].name == "weights"
     assert to_pdf(report).startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize(("view", "factor"), [("x100", 100.0), ("clipscore_w2.5", 2.5)])
+def test_everything_of_a_viewed_clip_score_is_in_the_views_unit(results, tmp_path, view, factor):
+    """The scores hold raw cosines; tables, fronts, categories and the check of a bundle are in one unit."""
+    folder = keep_only(results, tmp_path / "results", "*-w[48]-*", samples=False)
+    for path in folder.glob("runs/*/run.json"):
+        record = json.loads(path.read_text())
+        entry = record["metrics"].pop("scenes_clip_score")
+        entry |= {"value": factor * entry["value"], "ci95": [factor * end for end in entry["ci95"]]}
+        entry["protocol"]["values"]["view"] = view
+        record["metrics"]["clip_score"] = entry
+        path.write_text(json.dumps(record))
+        scores = pd.read_parquet(path.parent / "scores.parquet")
+        scores.rename(columns={"scenes_clip_score": "clip_score"}).to_parquet(path.parent / "scores.parquet")
+    data = load_sweep(folder)
+    recorded = {run.run_id: run.metrics["clip_score"]["value"] for run in data.complete}
+    assert min(recorded.values()) > 0.1 * factor
+    for run_id, value in recorded.items():
+        assert data.scores[run_id]["clip_score"].mean() == pytest.approx(value, rel=1e-6)
+    front = data.fronts["clip_score"]
+    assert {point.run.run_id: point.y for point in front.points} == pytest.approx(recorded, rel=1e-6)
+    bars = category_bars(data, "clip_score", bar_settings(data, "clip_score"))
+    whole = pd.read_csv(io.StringIO(bars.data)).query("category == 'all'")
+    for row in whole.itertuples():
+        assert row.value == pytest.approx(recorded[row.run_id], rel=1e-6)
+    write_bundle(data, folder, tmp_path / "evidence.zip")
+    unpack(tmp_path / "evidence.zip", tmp_path / "unpacked")
 
 
 def test_missing_images_leave_a_grey_cell_and_are_counted(results, tmp_path):

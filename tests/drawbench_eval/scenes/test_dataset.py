@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,21 @@ def test_data_is_written_once_and_is_the_same_again(tmp_path: Path) -> None:
         check(f, read(image)) for f, image in zip(data.facts(range(12)), data.images(range(12)), strict=True)
     ]
     assert sum(all(verdicts.values()) for verdicts in readings) >= 11, "pictures and facts belong together"
+
+
+def test_identity_tells_data_apart(tmp_path: Path) -> None:
+    def identity(**changes: Any) -> str:
+        return SceneData(tmp_path, **{"num": 2, "side": 16, **changes}).identity
+
+    assert identity() == identity() == "scenes-natural-16-0-2"
+    changes = (
+        {"num": 3},
+        {"side": 32},
+        {"seed": 1},
+        {"palette": "saturated"},
+        {"emphasis": Emphasis(many=0.5)},
+    )
+    assert len({identity(), *(identity(**change) for change in changes)}) == 6
 
 
 def test_the_suite_has_drawbenchs_categories_and_counts() -> None:

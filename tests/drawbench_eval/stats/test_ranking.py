@@ -130,6 +130,41 @@ def test_one_prompt_has_strengths_and_no_intervals() -> None:
     assert found.rank_interval.tolist() == [[1, 3]] * 3
 
 
+def test_answers_alike_on_every_prompt_are_no_error_to_test_by() -> None:
+    """Four prompts, each answered a, a, b: a leads by log 2, and no prompt says how sure that is."""
+    prompts, choices = np.repeat(np.arange(4), 3), np.tile([1, 1, -1], 4)
+    found = rank_models(["x"] * 12, ["y"] * 12, choices, prompts)
+    assert found.strengths == pytest.approx([math.log(2) / 2, -math.log(2) / 2])
+    assert found.standard_error.tolist() == [0, 0]
+    assert np.isnan(found.interval).all()
+    assert np.isnan(found.p_values).all()
+    assert found.rank.tolist() == [1, 2]
+    assert found.rank_interval.tolist() == [[1, 2], [1, 2]]
+
+
+def test_a_gap_without_error_counts_in_the_family_of_the_others() -> None:
+    """x against y is alike on every prompt and cannot be tested; z's pairs can, and stay three to Holm."""
+    rng = np.random.default_rng(0)
+    a, b, choice, prompt = [], [], [], []
+    for index in range(40):
+        a += ["x", "x", "y", "y"]
+        b += ["y", "y", "x", "x"]
+        choice += [1, -1, 1, -1]
+        # z meets both with one answer, so that what it adds to the errors of x and y is the same.
+        won = 1 if rng.random() < 0.9 else -1
+        a += ["x", "y"]
+        b += ["z", "z"]
+        choice += [won, won]
+        prompt += [index] * 6
+    found = rank_models(a, b, choice, prompt)
+    assert math.isnan(found.p_values[0, 1])
+    gap = found.strengths[0] - found.strengths[2]
+    # x and y have half of z's error each, against it, so the gap's error is 1.5 times that of z.
+    alone = 2 * scipy.stats.t.sf(gap / (1.5 * found.standard_error[2]), 39)
+    assert found.p_values[0, 2] == pytest.approx(3 * alone, rel=1e-6)
+    assert found.rank_interval.tolist() == [[1, 2], [1, 2], [3, 3]]
+
+
 def test_without_ties_both_views_are_one() -> None:
     a, b, choice, prompt, rater = judgements([0.5, 0.0, -0.5], 20, 6, nu=0.0)
     found = rank_models(a, b, choice, prompt, rater)

@@ -11,6 +11,7 @@ from plain_images import Plains
 
 import imagen_ref.train
 from imagen_ref.stage import StageConfig
+from imagen_ref.text.cache import CachedEncoder
 from imagen_ref.text.embedding import TextEncoder
 from imagen_ref.train import TrainConfig, steps_done, train_stage
 from imagen_ref.training.optimizer import OPTIMIZERS
@@ -39,6 +40,21 @@ class TestDamage:
             path = train_stage(base_config, CONFIG, Plains(), encoder, trained)
         assert path.read_bytes() == whole
         assert steps_done(trained) == 6
+
+    def test_the_damaged_one_never_takes_the_place_of_the_one_before(
+        self, trained: Path, base_config: StageConfig, encoder: TextEncoder
+    ) -> None:
+        (trained / "training.pt").write_bytes(b"cut")
+        with pytest.warns(UserWarning, match="damaged"):
+            assert steps_done(trained) == 4
+        assert (trained / "training.pt").read_bytes() == b"cut"
+        with pytest.warns(UserWarning, match="damaged"):
+            train_stage(base_config, CONFIG, Plains(), encoder, trained)
+        assert (trained / "training.damaged.pt").read_bytes() == b"cut"
+        # Where the next one is cut too, there is still one to go on from.
+        (trained / "training.pt").write_bytes(b"cut again")
+        with pytest.warns(UserWarning, match=r"training.pt: damaged .* from training.previous.pt"):
+            assert steps_done(trained) == 4
 
     def test_a_kill_between_the_two_names_loses_nothing(self, trained: Path) -> None:
         (trained / "training.pt").replace(trained / "training.previous.pt")
@@ -91,7 +107,13 @@ class TestPlaceInTheData:
     def test_is_written_down(self, trained: Path) -> None:
         state = torch.load(trained / "training.pt", weights_only=True)
         # Six steps of four of sixteen images.
-        assert state["data"] == {"num_images": 16, "epoch": 1, "position": 8}
+        assert state["data"] == {
+            "num_images": 16,
+            "identity": "",
+            "text_cache": False,
+            "epoch": 1,
+            "position": 8,
+        }
 
     def test_other_data_is_refused(
         self, trained: Path, base_config: StageConfig, encoder: TextEncoder
@@ -105,6 +127,35 @@ class TestPlaceInTheData:
 
         with pytest.raises(ValueError, match=r"data: 12 images, but .*training.pt was made with 16"):
             train_stage(base_config, replace(CONFIG, num_steps=8), Fewer(), encoder, trained)
+
+    def test_as_many_other_images_are_refused_where_the_data_says_what_it_is(
+        self, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        class Named(Plains):
+            def __init__(self, identity: str) -> None:
+                self.identity = identity
+
+        more = replace(CONFIG, num_steps=8)
+        train_stage(base_config, CONFIG, Named("these"), encoder, tmp_path)
+        with pytest.raises(ValueError, match=r"data: those, but .*training.pt was made with these, other im"):
+            train_stage(base_config, more, Named("those"), encoder, tmp_path)
+        train_stage(base_config, more, Named("these"), encoder, tmp_path)
+        # Data that does not say goes on.
+        train_stage(base_config, replace(CONFIG, num_steps=10), Plains(), encoder, tmp_path)
+        assert steps_done(tmp_path) == 10
+
+    def test_states_from_a_cache_are_others(
+        self, trained: Path, base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+    ) -> None:
+        cached = CachedEncoder(encoder, tmp_path / "text")
+        more = replace(CONFIG, num_steps=8)
+        with pytest.raises(
+            ValueError, match=r"text_cache: true, but .*training.pt was made with false; use that"
+        ):
+            train_stage(base_config, more, Plains(), cached, trained)
+        train_stage(base_config, CONFIG, Plains(), cached, tmp_path / "cached")
+        with pytest.raises(ValueError, match=r"text_cache: false, but .*training.pt was made with true"):
+            train_stage(base_config, more, Plains(), encoder, tmp_path / "cached")
 
 
 def test_a_checkpoint_from_before_a_setting_existed_goes_on(

@@ -74,3 +74,14 @@ def test_the_newest_stay(base_config: StageConfig, encoder: TextEncoder, tmp_pat
     train_stage(base_config, config, Plains(), encoder, tmp_path)
     assert names(tmp_path) == ["base-9.safetensors", "base-10.safetensors"]
     assert other.exists()
+
+
+def test_a_training_begun_anew_keeps_its_own(
+    base_config: StageConfig, encoder: TextEncoder, tmp_path: Path
+) -> None:
+    for step in (900, 1000):
+        (tmp_path / f"base-{step}.safetensors").write_text("of an older training")
+    config = replace(CONFIG, num_steps=6, keep_checkpoints=2)
+    train_stage(base_config, config, Plains(), encoder, tmp_path)
+    later = ["base-900.safetensors", "base-1000.safetensors"]
+    assert names(tmp_path) == ["base-4.safetensors", "base-6.safetensors", *later]

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from simulated_ratings import pairwise_ratings, pointwise_ratings
 
@@ -66,6 +67,22 @@ def test_agreement_of_everything_and_of_each_pair(results_of) -> None:
     assert [one.pair for one in found] == [None, ("k", "l"), ("k", "m"), ("l", "m")]
     assert found[0].nominal.num_units == 27
     assert found[0].raw.value > found[0].nominal.value
+
+
+def test_nobody_agrees_with_himself(results_of) -> None:
+    """Answers that raters gave a second time, at random or the same, change no measure and are counted."""
+    table = ratings(questions=("alignment",), num_controls=0)
+    twice = pd.concat([table, table, table.sample(frac=0.5, random_state=0).assign(choice="a")])
+    once, again = results_of(table).agreement, results_of(twice.reset_index(drop=True)).agreement
+    assert [replace(one, num_repeats=0) for one in again] == once
+    assert {one.num_repeats for one in once} == {0}
+    assert again[0].num_repeats == len(twice) - len(table)
+    assert sum(one.num_repeats for one in again[1:]) == again[0].num_repeats
+    # With one rater but for one unit, that unit alone says anything.
+    alone = pointwise_ratings({"m": (0.5, 0.2, 0.3)}, num_prompts=5).assign(rater_id="only")
+    alone = pd.concat([alone, alone.iloc[[0]].assign(rater_id="other")], ignore_index=True)
+    (found,) = results_of(alone, "alignment").agreement
+    assert (found.raw.num_units, found.raw.num_ratings) == (1, 2)
 
 
 def test_one_rater_and_unknown_raters_do_not_agree(results_of) -> None:

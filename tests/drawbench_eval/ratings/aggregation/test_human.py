@@ -94,6 +94,38 @@ def test_preferences_against_differences_of_scores(results_of) -> None:
     assert found.num_items == 12
 
 
+def test_preferences_do_not_turn_on_the_models_names(results_of) -> None:
+    """Which model stands first follows from the names: each pair is taken both ways round."""
+
+    def found(names: dict[str, str]):
+        table = pairwise_ratings(
+            sizes={"x": 12}, strengths={"m": 0.5, "k": 0.0, "s": 1.0}, questions=("alignment",),
+            num_controls=0,
+        )  # fmt: skip
+        table[["model_a", "model_b"]] = table[["model_a", "model_b"]].replace(names)
+        prompts = sorted(table["prompt_id"].unique())
+        runs = {names[model]: scored(prompts, seed=seed) for seed, model in enumerate("mks")}
+        (one,) = [one for one in results_of(table, runs=runs).metrics if one.metric == "score"]
+        return table, runs, one
+
+    table, runs, one = found({"m": "m", "k": "k", "s": "s"})
+    means = {name: run.scores.groupby("prompt_id")["score"].mean() for name, run in runs.items()}
+    x, y = [], []
+    for (a, b, prompt), rows in table.groupby(["model_a", "model_b", "prompt_id"]):
+        share = rows["choice"].map({"a": 1, "b": -1, "indifferent": 0}).mean()
+        gap = means[a][prompt] - means[b][prompt]
+        x += [gap, -gap]
+        y += [share, -share]
+    assert one.kendall.value == pytest.approx(kendalltau(x, y).statistic)
+    assert one.spearman.value == pytest.approx(spearmanr(x, y).statistic)
+    assert (one.num_items, one.num_prompts) == (36, 12)
+    for names in ({"m": "s", "k": "m", "s": "k"}, {"m": "m", "k": "s", "s": "k"}):
+        other = found(names)[2]
+        for measure in ("kendall", "spearman", "accuracy"):
+            assert getattr(other, measure).value == pytest.approx(getattr(one, measure).value)
+            assert getattr(other, measure).ci95 == pytest.approx(getattr(one, measure).ci95)
+
+
 def test_what_has_no_run_or_no_score_is_said(results_of) -> None:
     table = pointwise_ratings(SHARES, num_prompts=5)
     prompts = sorted(table["prompt_id"].unique())
