@@ -44,7 +44,7 @@ _RULE = (
 )
 _WORDS = (
     ("oracle accuracy", "share of images that show what the prompt says, read by a program; 0 to 1"),
-    ("scenes CLIP score", "cosine of image and caption by a CLIP trained on scenes; -1 to 1"),
+    ("scenes CLIP score", "cosine of image and caption by a CLIP trained on scenes; \u22121 to 1"),
     (
         "Fr\u00e9chet distance",
         "of generated scenes from drawn ones, in a trained network's features; 0 is best",

@@ -134,13 +134,16 @@ def test_the_table_renders(tmp_path: Path) -> None:
     import markdown
 
     page = page_of(changed(tmp_path))
-    for line in page.splitlines():
-        if line.startswith("|"):
-            assert line.count("|") == page[page.index("| Figure |") :].splitlines()[0].count("|")
+    tables = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
+    # The paper's findings and two controls, each under a head and a rule.
+    assert [len(lines) for lines in tables] == [2 + 8, 2 + 2]
+    for lines in tables:
+        for line in lines:
+            assert line.count("|") == lines[0].count("|")
             assert all(len(part) <= 130 for cell in line.split("|") for part in cell.split("<br>"))
     html = markdown.markdown(page, extensions=["tables", "fenced_code"])
-    assert html.count("<tr>") == 1 + 8
-    assert len(re.findall(r'<a href="demo/report.pdf">', html)) == 8
+    assert html.count("<tr>") == 1 + 8 + 1 + 2
+    assert len(re.findall(r'<a href="demo/report.pdf">', html)) == 8 + 2
 
 
 def test_a_claim_that_two_reports_test_is_told_once_and_listed(tmp_path: Path) -> None:
