@@ -1,5 +1,7 @@
 """What the paper says of guidance and thresholding (its Figures 4 and A.8), and a control."""
 
+from typing import Any
+
 from drawbench_eval.analysis.claim import CONTROL, GUIDANCE, THRESHOLDING, Claim
 
 _THRESHOLDED = "guidance_x_threshold"
@@ -27,25 +29,18 @@ EARLY = Claim(
     expected=+1,
     carries="What guidance takes from the variety of scenes it takes from that of photographs.",
 )
+_EARLY_ELSEWHERE: dict[str, Any] = {
+    "source": "not shown",
+    "mechanism": CONTROL,
+    "sweep": _THRESHOLDED,
+    "expected": None,
+    "carries": EARLY.carries,
+}
 _WHERE = "The weight of best alignment minus that of the smallest Fréchet distance"
 EARLY_STATIC = Claim(
-    key="early_minimum_static",
-    text=f"{_WHERE}, under static thresholding",
-    source="not shown",
-    mechanism=CONTROL,
-    sweep=_THRESHOLDED,
-    expected=None,
-    carries="What guidance takes from the variety of scenes it takes from that of photographs.",
+    key="early_minimum_static", text=f"{_WHERE}, under static thresholding", **_EARLY_ELSEWHERE
 )
-EARLY_NONE = Claim(
-    key="early_minimum_none",
-    text=f"{_WHERE}, without thresholding",
-    source="not shown",
-    mechanism=CONTROL,
-    sweep=_THRESHOLDED,
-    expected=None,
-    carries="What guidance takes from the variety of scenes it takes from that of photographs.",
-)
+EARLY_NONE = Claim(key="early_minimum_none", text=f"{_WHERE}, without thresholding", **_EARLY_ELSEWHERE)
 MATCHED = Claim(
     key="matched",
     text="At matched alignment the dynamic curve lies at or below the static one",
