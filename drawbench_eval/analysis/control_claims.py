@@ -44,6 +44,12 @@ CONTROLS = (
         **_CONTROLS_OF_ENCODERS,
     ),
     LevelClaim(
+        key="encoder_random_distance",
+        text="The Fréchet distance with a pretrained text encoder against one that was never trained",
+        others=("t5_random",),
+        **{**_CONTROLS_OF_ENCODERS, "measured": "distance", "per_alignment": False},
+    ),
+    LevelClaim(
         key="encoder_joint_alignment",
         text="Alignment with a pretrained, frozen text encoder against one that learned with its base",
         others=("t5_joint",),
