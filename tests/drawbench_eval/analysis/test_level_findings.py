@@ -212,14 +212,19 @@ def test_of_several_others_the_hardest_counts_with_an_interval_for_all(made):
     assert "2 differences together" in finding.method
 
 
+def blur_attention(runs, scores, shift=0.0):
+    """Attention pooling's scores under noise that no interval sees through, of mean `shift`."""
+    noise = np.random.default_rng(0).normal(0, 20, NUM_PROMPTS)
+    for run in runs:
+        if "attention" in run.run_id:
+            scores[run.run_id]["score"] += noise - noise.mean() + shift
+
+
 def test_what_is_not_resolved_against_one_of_several_others_is_not_seen(made):
     """Further away by its mean, but nearer by its interval: that decides."""
     claim = CLAIMS["conditioning_alignment"]
     runs, scores = sweep(made, claim, 1)
-    noise = np.random.default_rng(0).normal(0, 20, len(next(iter(scores.values()))))
-    for run in runs:
-        if "attention" in run.run_id:
-            scores[run.run_id]["score"] += noise - noise.mean() - 0.1
+    blur_attention(runs, scores, shift=-0.1)
     finding = one(findings(made, runs, scores), claim.key)
     assert "differs from that of base_attention_pooling" in finding.sentence
     assert finding.verdict == "not resolved"
@@ -228,10 +233,8 @@ def test_what_is_not_resolved_against_one_of_several_others_is_not_seen(made):
 def test_an_other_that_is_resolved_to_be_better_decides_over_one_that_is_not(made):
     claim = CLAIMS["conditioning_alignment"]
     runs, scores = sweep(made, claim, 1)
-    noise = np.random.default_rng(0).normal(0, 20, len(next(iter(scores.values()))))
+    blur_attention(runs, scores)
     for run in runs:
-        if "attention" in run.run_id:
-            scores[run.run_id]["score"] += noise - noise.mean()
         if "mean_pooling" in run.run_id:
             scores[run.run_id]["score"] += 1.0
     finding = one(findings(made, runs, scores), claim.key)
